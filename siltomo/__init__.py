@@ -1,0 +1,1 @@
+"""Declared datasets and metrics, with units, for X-ray tomography of silicon battery anodes."""

@@ -1,0 +1,1 @@
+"""The folder that holds records and volumes, and loses nothing."""

@@ -1,0 +1,1 @@
+"""Electrochemical records: readers, steps, cycles, clock."""

@@ -1,0 +1,1 @@
+"""Exact measurements on arrays: counts, surfaces, distances, thickness, components."""

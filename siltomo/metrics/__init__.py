@@ -1,0 +1,1 @@
+"""Registered, versioned quantities with declared units."""

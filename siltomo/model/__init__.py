@@ -1,0 +1,1 @@
+"""Frozen records and the states, scales and phases they speak of."""

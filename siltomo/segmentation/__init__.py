@@ -1,0 +1,1 @@
+"""Declared recipes from greys to phases."""
