@@ -7,7 +7,7 @@
     │   ├── UnitError                                    a quantity without a unit, or with a wrong one
     │   ├── RecordError                                  a record breaks its schema or contradicts itself
     │   ├── FormatError                                  a file is not what it should be
-    │   ├── MismatchError                                two sources disagree (file and user, image and labels)
+    │   ├── MismatchError                                two sources disagree (file, user, labels)
     │   ├── TakenError                                   an id is taken by something else
     │   ├── ExpressionError                              a --where expression cannot be read
     │   ├── RegistrationError                            a metric was declared wrongly
