@@ -59,6 +59,8 @@ class Amend:
     """What to do first, in words, where a command alone does not mend it."""
     drop: tuple[str, ...] = ()
     """Options to leave out."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables to set."""
 
 
 class SiltomoError(Exception):
