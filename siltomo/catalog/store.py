@@ -110,6 +110,11 @@ class CatalogStore:
             )
         return cls(layout.root, str(marker["uuid"]), fs or FileSystem())
 
+    @staticmethod
+    def is_catalog(root: Path) -> bool:
+        """Return whether a folder is a catalog, of any version."""
+        return Layout(root).marker.is_file()
+
     # ------------------------------------------------------------------ reading records
 
     def ids(self, kind: str) -> list[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -54,7 +52,6 @@ class _StoredPlanes:
 def _run_pass(
     catalog: Catalog, one: Pass, progress: BlocksDone | None
 ) -> Iterator[tuple[str, MetricResult | str]]:
-    began = time.perf_counter()
     try:
         totals = measure_volume(catalog, one, progress)
     except SiltomoError as error:
@@ -63,11 +60,10 @@ def _run_pass(
     except (MemoryError, ArithmeticError, ValueError, RuntimeError, OSError) as error:
         yield from ((item.key, f"{type(error).__name__}: {error}") for item in one.items)
         return
-    seconds = time.perf_counter() - began
     for item in one.items:
         sample = item.subject.sample(item.request.phase)
         mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
-        result = _result(item, item.request.finish(mine, sample), one, seconds)
+        result = _result(item, item.request.finish(mine, sample))
         catalog.store.put_result(item.key, result.model_dump(mode="json"))
         yield item.key, result
 
@@ -104,7 +100,7 @@ def measure_volume(
     return dict(zip(measures, totals, strict=True))
 
 
-def _result(item: Item, answer: Answer, one: Pass, seconds: float) -> MetricResult:
+def _result(item: Item, answer: Answer) -> MetricResult:
     request, labels = item.request, item.subject.segmentation
     if labels is None or labels.volume is None:
         raise ValueError("a subject without labels has no result")
@@ -120,10 +116,7 @@ def _result(item: Item, answer: Answer, one: Pass, seconds: float) -> MetricResu
         "provenance": Provenance(
             siltomo=_version(),
             package=request.metric.package,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
             inputs={labels.id: labels.volume.content},
-            blocks=one.blocks,
-            seconds=round(seconds, 3),
         ),
     }
     match answer:

@@ -73,7 +73,7 @@ def add_scan(
     catalog.check_references(scan, where=order.where)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
-        return _same_or_refused(existing, scan, opened, progress)
+        return _same_or_refused(existing, scan, opened)
     if dry_run:
         return Ingested(scan, True, opened.warnings)
     source = describe_files(opened, order.source.path, order.source.member)
@@ -117,14 +117,12 @@ def default_scan_id(scan: Scan) -> str:
     return "-".join([*parts, str(scan.scale)])[:64].strip("-_")
 
 
-def _same_or_refused(
-    existing: StoredRecord, scan: Scan, opened: ImportedVolume, progress: Progress | None
-) -> Ingested:
+def _same_or_refused(existing: StoredRecord, scan: Scan, opened: ImportedVolume) -> Ingested:
     """Accept the same scan again; refuse anything else under its id, saying what differs."""
     known = Scan.from_body(dict(existing.body))
     differing = differences(known, scan, ignore={"volume", "source", "voxel_source"})
     if not differing and known.volume is not None:
-        content = content_of(opened.planes, opened.shape, opened.dtype, progress=progress)
+        content = content_of(opened.planes, opened.shape, opened.dtype)
         if content == known.volume.content:
             return Ingested(known, False, opened.warnings)
         differing = ["the voxels"]

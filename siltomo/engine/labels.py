@@ -130,7 +130,7 @@ def import_labels(
     planes = _LabelPlanes(opened, shape, _smallest_type(counts, phases), order.pad, padding)
     existing = catalog.store.find("segmentation", segmentation.id)
     if existing is not None:
-        known = _same_or_refused(existing, segmentation, planes, progress)
+        known = _same_or_refused(existing, segmentation, planes)
         return ImportedLabels(known, False, counts, tuple(warnings))
     if dry_run:
         return ImportedLabels(segmentation, True, counts, tuple(warnings))
@@ -286,9 +286,7 @@ def _classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
     )
 
 
-def _same_or_refused(
-    existing: StoredRecord, segmentation: Segmentation, planes: _LabelPlanes, progress: Progress | None
-) -> Segmentation:
+def _same_or_refused(existing: StoredRecord, segmentation: Segmentation, planes: _LabelPlanes) -> Segmentation:
     known = Segmentation.from_body(dict(existing.body))
     differing = [
         name
@@ -296,7 +294,7 @@ def _same_or_refused(
         if name not in ("volume", "source") and getattr(known, name) != getattr(segmentation, name)
     ]
     if not differing and known.volume is not None:
-        content = content_of(planes, planes.shape, planes.dtype, progress=progress)
+        content = content_of(planes, planes.shape, planes.dtype)
         if content == known.volume.content:
             return known
         differing = ["the voxels"]

@@ -211,3 +211,29 @@ def _labels_order(document: Document, at: tuple[str, ...], fields: dict[str, Any
     )
 
 
+
+
+def check_study(path: Path) -> dict[str, Any]:
+    """Check a study file on its own: fields, units, and references inside the file.
+
+    Raises
+    ------
+    RecordError
+        When a field is wrong, or a reference points at nothing in the file.
+    """
+    plan = read_study(path)
+    document = plan.document
+    sections = {**SECTIONS, "study": "study"}
+    ids = {kind: set(document.data.get(section) or ()) for section, kind in sections.items()}
+    study = document.data.get("study")
+    ids["study"] = {study["id"]} if isinstance(study, dict) and "id" in study else set()
+    for section, kind in SECTIONS.items():
+        for id_, fields in _entries(document, section):
+            for name, target in RECORDS[kind].references().items():
+                if fields.get(name) is not None and fields[name] not in ids[target]:
+                    raise RecordError(
+                        f"the file has no {target} {fields[name]!r}; it has: {', '.join(sorted(ids[target])) or 'none'}",
+                        where=document.place((section, id_, name)),
+                    )
+    counts = {section: len(ids[kind]) for section, kind in sections.items() if ids[kind]}
+    return {"file": str(path), "valid": True, "counts": counts}

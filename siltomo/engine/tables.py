@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from enum import StrEnum
+from typing import Any, get_args
 
 import pandas as pd
+from pydantic.fields import FieldInfo
 
-from siltomo.model import Model, Record, VoxelSize
+from siltomo.model import In, Model, Record, Ref, VoxelSize
 from siltomo.units import Quantity
 
-__all__ = ["flat", "record_table"]
+__all__ = ["field_rows", "flat", "record_table"]
 
 
 def record_table(model: type[Record], records: Sequence[Record]) -> pd.DataFrame:
@@ -54,3 +56,49 @@ def flat(model: Model, prefix: str = "") -> Iterable[tuple[str, Any, str]]:
 def _words(item: object) -> str:
     parts = [str(value) for _, value, _ in flat(item)] if isinstance(item, Model) else [str(item)]
     return "=".join(parts[:2])
+
+
+def field_rows(model: type[Model], prefix: str = "") -> list[dict[str, Any]]:
+    """List the fields of a model for people: name, whether needed, unit or allowed words, meaning."""
+    rows: list[dict[str, Any]] = []
+    for name, field in model.model_fields.items():
+        inner = _part(field.annotation)
+        if inner is not None and inner is not VoxelSize:
+            rows += field_rows(inner, f"{prefix}{name}.")
+            continue
+        rows.append(
+            {
+                "field": f"{prefix}{name}",
+                "needed": "yes" if field.is_required() else "",
+                "takes": _takes(field),
+                "meaning": field.description or "",
+            }
+        )
+    return rows
+
+
+def _part(annotation: Any) -> type[Model] | None:
+    """Return the model inside an annotation, if there is one."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, Model):
+            return candidate
+    return None
+
+
+def _takes(field: FieldInfo) -> str:
+    marks = [*field.metadata]
+    kinds = [field.annotation, *get_args(field.annotation)]
+    for kind in kinds:
+        marks += getattr(kind, "__metadata__", ())
+    for mark in marks:
+        if isinstance(mark, In):
+            return f"quantity in {mark.unit}" + (f" ({mark.of})" if mark.of else "")
+        if isinstance(mark, Ref):
+            return f"id of a {mark.kind}"
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return " | ".join(kind)
+        if kind is VoxelSize:
+            return "length, or z,y,x lengths"
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return next((words[kind] for kind in kinds if kind in words), "")

@@ -3,6 +3,7 @@
 from siltomo.model.base import Model, Record
 from siltomo.model.cell import Cell
 from siltomo.model.cycling import CyclingRun
+from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
 from siltomo.model.scan import Acquisition, Scan, SourceFiles, State, Volume, VoxelSize
@@ -24,12 +25,14 @@ __all__ = [
     "Domain",
     "Formulation",
     "HalfCycle",
+    "In",
     "MetricResult",
     "Mode",
     "Model",
     "Phase",
     "Provenance",
     "Record",
+    "Ref",
     "ReportedValue",
     "Role",
     "Scale",

@@ -42,20 +42,14 @@ class Coordinate(Model):
 
 
 class Provenance(Model):
-    """How a result was made."""
+    """How a result was made; only what makes no difference between two runs of the same computation."""
 
     siltomo: str
     """Version of siltomo."""
     package: str
     """Package that declares the metric."""
-    created: str
-    """When, in UTC."""
     inputs: dict[str, str]
     """Content of each input."""
-    blocks: int = Field(ge=0)
-    """Blocks that were read."""
-    seconds: float = Field(ge=0)
-    """Time taken by the pass over the voxels, shared with the metrics of the same pass."""
 
 
 class MetricResult(Model):
