@@ -117,7 +117,9 @@ def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
     """Return the stack that is meant, or say which there are."""
     folder = source.path
     if not stacks:
-        raise FormatError("holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices"))
+        raise FormatError(
+            "holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices")
+        )
     labels = _labels(stacks)
     if source.member is not None:
         for label, stack in zip(labels, stacks, strict=True):
@@ -207,7 +209,9 @@ def _slice_header(file: Path, folder: Path, *, alone: bool = False) -> Header:
     """Read the header of one slice, which has one page."""
     header = read_header(file, max_pages=2)
     if len(header.pages) > 1:
-        advice = f"give the file itself: {file}" if alone else "give one multi-page file, or a folder of slices"
+        advice = (
+            f"give the file itself: {file}" if alone else "give one multi-page file, or a folder of slices"
+        )
         raise FormatError(
             f"{file.name} has several pages; in a folder of slices each file holds one",
             where=str(folder),
