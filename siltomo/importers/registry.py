@@ -90,9 +90,7 @@ def open_volume(source: Source, /) -> ImportedVolume:
         if not path.exists():
             raise _not_found(path)
         if path.is_dir() and any((path / name).exists() for name in ZARR_FILES):
-            raise _unknown(
-                path, "is a Zarr folder, which cannot be registered yet", "export it as TIFF or HDF5"
-            )
+            raise _unknown(path, "is an OME-Zarr or Zarr folder, which is not read yet", "export it as TIFF")
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise _unknown(path, "is no plain file", "give a file or a folder")
         if not path.is_dir() and path.stat().st_size == 0:
@@ -163,9 +161,6 @@ def _unreadable_folder(path: Path) -> FormatError:
     endings = sorted({p.suffix.lower() for p in inside if p.is_file()} & NOT_YET.keys())
     if endings:
         name, advice = NOT_YET[endings[0]]
-        return _unknown(
-            path, f"holds {endings[0]} files ({name}), which are not read yet; read are: {_known()}", advice
-        )
-    return _unknown(
-        path, f"holds no TIFF slices; read are: {_known()}", "give the folder of slices, or one file"
-    )
+        message = f"holds {endings[0]} files ({name}), which are not read yet; read are: {_known()}"
+        return _unknown(path, message, advice)
+    return _unknown(path, f"holds no TIFF slices; read are: {_known()}", "give the folder with the slices")
