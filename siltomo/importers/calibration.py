@@ -40,8 +40,9 @@ SPELLINGS = {"Âµm": "um", "in": "inch", "in.": "inch", "inches": "inch", '"': 
 KEPT_UNITS = ("nm", "um", "mm")
 TAG_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
 # what image programs write as dots per inch when nobody calibrated anything
-PRINTING_DPI = (1, 72, 75, 90, 96, 100, 120, 144, 150, 192, 200, 220, 240, 250, 300, 350, 360, 400, 600, 720)
-PRINTING_DPI += (1200, 2400)
+PRINTING_DPI = frozenset(
+    (1, 72, 75, 90, 96, 100, 120, 144, 150, 192, 200, 220, 240, 250, 300, 350, 360, 400, 600, 720, 1200, 2400)
+)
 ASSUMED = 'taken as "not calibrated"'
 
 
@@ -120,7 +121,7 @@ def pixel_size(pixels_per_unit: tuple[int, int]) -> float | None:
 
 
 def _size_range(pixels_per_unit: tuple[int, int]) -> tuple[float, float]:
-    """The sizes that round, or are cut off, to this fraction."""
+    """Return the least and the greatest size that are stored as this fraction."""
     count, per = pixels_per_unit
     return per / (count + 1), per / (count - 0.5)
 
@@ -156,7 +157,9 @@ def _coarse(resolution: Resolution) -> tuple[str, ...]:
     """Warn when the fraction holds the size to less than 0.2 %."""
     spreads = [
         (high - low) / low
-        for low, high in (_size_range(r) for r in (resolution.y, resolution.x) if r and r[1] >= 1000 and r[0] > 0)
+        for low, high in (
+            _size_range(r) for r in (resolution.y, resolution.x) if r and r[1] >= 1000 and r[0] > 0
+        )
     ]
     if not spreads or max(spreads) <= 0.002:
         return ()
@@ -191,7 +194,9 @@ def imagej_calibration(metadata: Mapping[str, Any], resolution: Resolution, *, p
         z_unit = length_unit(str(metadata.get("zunit", unit)))
     except UnitError:
         return Calibration(
-            warnings=(f"[SIL106] unit '{plain_text(unit, 40)}' in ImageJ header is no unit of length; {ASSUMED}",)
+            warnings=(
+                f"[SIL106] unit '{plain_text(unit, 40)}' in ImageJ header is no unit of length; {ASSUMED}",
+            )
         )
     x = pixel_size(resolution.x) if resolution.x else None
     y = pixel_size(resolution.y) if resolution.y else None
@@ -215,7 +220,7 @@ def _imagej_depth(
 
 
 def ome_pixels(description: str) -> Mapping[str, str] | None:
-    """Return the attributes of the first ``Pixels`` of an OME-XML description, None where it is no OME-XML."""
+    """Return the attributes of ``Pixels`` in an OME-XML description, None where it is no OME-XML."""
     if not description.rstrip().endswith("OME>"):
         return None
     try:

@@ -50,7 +50,7 @@ def import_npy(source: Source, /) -> ImportedVolume:
         dtype = voxel_dtype(stored, path)
         shape = check_shape(stored_shape, path)
         _map(path)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if fortran and min(shape) > 1:
         warnings = ("stored in Fortran order: every plane is gathered from the whole file, which is slow",)
     return ImportedVolume(

@@ -75,7 +75,7 @@ def voxel_dtype(stored: DTypeLike, where: Path | str) -> np.dtype[Any]:
         "f": f"{8 * dtype.itemsize}-bit floats",
     }
     raise FormatError(
-        f"holds {kinds.get(dtype.kind, str(dtype))} ({dtype}); voxels are integers or floats of up to 64 bits",
+        f"holds {kinds.get(dtype.kind, str(dtype))} ({dtype}); a voxel is one number of up to 64 bits",
         where=str(where),
         fix=Amend(advice="export one real number per voxel, such as uint8, uint16 or float32"),
     )

@@ -89,7 +89,10 @@ def group_slices(names: Iterable[str]) -> list[Stack]:
 def _stacks_of(names: Sequence[_Name]) -> list[Stack]:
     """Split names that differ in their numbers only."""
     if not names[0].digits:
-        return [Stack(n.name.rpartition(".")[0], "." + n.name.rpartition(".")[2], (0,), (n.name,), 0) for n in names]
+        return [
+            Stack(n.name.rpartition(".")[0], "." + n.name.rpartition(".")[2], (0,), (n.name,), 0)
+            for n in names
+        ]
     column = _slice_column(names)
     by_others: dict[tuple[str, ...], list[_Name]] = defaultdict(list)
     for name in names:

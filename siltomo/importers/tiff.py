@@ -106,8 +106,8 @@ def header_warnings(header: Header) -> tuple[str, ...]:
     warnings = [f"tifffile: {note}" for note in header.notes]
     if len({page.white_is_zero for page in header.pages}) > 1:
         warnings.append(
-            f"{sum(page.white_is_zero for page in header.pages)} of {len(header.pages)} pages say that zero is "
-            "white, the others that it is black: values are taken as stored"
+            f"{sum(page.white_is_zero for page in header.pages)} of {len(header.pages)} pages say that zero "
+            "is white, the others that it is black: values are taken as stored"
         )
     elif header.pages[0].white_is_zero:
         warnings.append("the file is displayed inverted (zero is white): values are taken as stored")
@@ -173,9 +173,7 @@ def _shaped_planes(shaped: Sequence[Mapping[str, Any]], first: Page, path: Path)
         shapes = [tuple(int(n) for n in entry["shape"]) for entry in shaped]
         named = [str(entry.get("axes", "")) for entry in shaped]
     for shape, axes in zip(shapes, named, strict=True):
-        other = [
-            (axis, n) for axis, n in zip(axes, shape, strict=False) if n > 1 and axis not in "ZQIYX"
-        ]
+        other = [(axis, n) for axis, n in zip(axes, shape, strict=False) if n > 1 and axis not in "ZQIYX"]
         if other or len([n for n in shape[:-2] if n > 1]) > 1:
             found = "×".join(map(str, shape)) + (f" with axes {axes}" if axes else "")
             raise FormatError(

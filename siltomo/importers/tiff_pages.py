@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,16 @@ from siltomo.importers.border import DAMAGED, border, log_lines, plain_text
 from siltomo.importers.calibration import Resolution
 from siltomo.importers.reading import check_ratio, voxel_dtype
 
-__all__ = ["Header", "Page", "is_tiff", "open_tiff", "page_facts", "page_offsets", "read_header", "read_pages"]
+__all__ = [
+    "Header",
+    "Page",
+    "is_tiff",
+    "open_tiff",
+    "page_facts",
+    "page_offsets",
+    "read_header",
+    "read_pages",
+]
 
 MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 COLOUR = {2: "RGB", 3: "palette-colour", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab"}
@@ -276,7 +286,7 @@ def _check_codec(page: tifffile.TiffPage, path: Path) -> None:
         decode = tifffile.TIFF.DECOMPRESSORS[page.compression]
         tifffile.TIFF.UNPREDICTORS[page.predictor]
         if int(page.bitspersample) not in (1, 8, 16, 32, 64):
-            import imagecodecs  # noqa: F401  # only it unpacks 4 or 12 bits
+            import_module("imagecodecs")  # only it unpacks 4 or 12 bits
         if page.compression != 1:
             _try_codec(decode)
     except (KeyError, ImportError) as error:
@@ -300,8 +310,8 @@ def _try_codec(decode: Callable[..., object]) -> None:
         decode(b"")
     except ImportError:
         raise
-    except Exception:  # noqa: BLE001, S110  # nothing is no valid stream; only its presence matters
-        pass
+    except Exception:
+        return  # an empty stream is not valid; only the presence of the codec matters
 
 
 def _compression(page: tifffile.TiffPage) -> str:

@@ -117,7 +117,9 @@ def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
     """Return the stack that is meant, or say which there are."""
     folder = source.path
     if not stacks:
-        raise FormatError("holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices"))
+        raise FormatError(
+            "holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices")
+        )
     labels = _labels(stacks)
     if source.member is not None:
         for label, stack in zip(labels, stacks, strict=True):
@@ -132,6 +134,15 @@ def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
             where=str(folder),
             fix=Amend({"--prefix": near}),
         )
+    if len(stacks) > 1 and max(len(stack.names) for stack in stacks) == 1:
+        names = [plain_text(stack.names[0], 80) for stack in stacks]
+        raise FormatError(
+            f"'{folder.name}/' holds {len(names)} single TIFF files and no stack of slices: "
+            + ", ".join(names[:8])
+            + (" and more" if len(names) > 8 else ""),
+            code="SIL101",
+            fix=Amend(advice=f"give one of the files: {folder / names[0]}"),
+        )
     if len(stacks) > 1:
         raise FormatError(
             f"'{folder.name}/' holds {len(stacks)} stacks: {_listing(labels, stacks)}.",
@@ -143,11 +154,15 @@ def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
 
 def _listing(labels: Sequence[str], stacks: Sequence[Stack], limit: int = 8) -> str:
     words = [
-        f"{plain_text(label, 80)} ({len(stack.names)}{' slices' if i == 0 else ''})"
+        f"{plain_text(label, 80)} ({len(stack.names)}{_slices(stack) if i == 0 else ''})"
         for i, (label, stack) in enumerate(zip(labels[:limit], stacks, strict=False))
     ]
     rest = len(stacks) - limit
     return ", ".join(words) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _slices(stack: Stack) -> str:
+    return " slice" if len(stack.names) == 1 else " slices"
 
 
 def _check_numbers(stack: Stack, source: Source) -> None:
@@ -207,7 +222,9 @@ def _slice_header(file: Path, folder: Path, *, alone: bool = False) -> Header:
     """Read the header of one slice, which has one page."""
     header = read_header(file, max_pages=2)
     if len(header.pages) > 1:
-        advice = f"give the file itself: {file}" if alone else "give one multi-page file, or a folder of slices"
+        advice = (
+            f"give the file itself: {file}" if alone else "give one multi-page file, or a folder of slices"
+        )
         raise FormatError(
             f"{file.name} has several pages; in a folder of slices each file holds one",
             where=str(folder),
