@@ -76,11 +76,12 @@ def measure_volume(
         raise ValueError("a subject without labels cannot be measured")
     read = _StoredPlanes(catalog.store.open_volume(one.subject.stored))
     depth, measures = one.shape[0], one.measures
+    after = max(measure.after for measure in measures)
     count, lock, done = one.blocks, threading.Lock(), 0
 
     def block(start: int) -> tuple[Any, ...]:
         nonlocal done
-        slab = Slab(read, start, min(start + one.slab, depth), one.shape)
+        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after)
         partial = tuple(measure.measure(slab) for measure in measures)
         if progress is not None:
             with lock:

@@ -72,7 +72,7 @@ def scan_columns(scan: Scan, cell: Cell | None) -> dict[str, Any]:
         "half": str(state.half),
         "capacity": None if state.capacity is None else state.capacity.value,
         "voltage": None if state.voltage is None else state.voltage.value,
-        "voxel_size": float(np.prod(scan.voxel_size.um) ** (1 / 3)),
+        "voxel_size": scan.voxel_size.edge_um,
     }
 
 
@@ -123,8 +123,8 @@ class Pass:
     def read_bytes(self) -> int:
         """Bytes of voxels that are read, margins of the blocks included."""
         depth, height, width = self.shape
-        margin = max(m.margin for m in self.measures)
-        planes = depth + 2 * margin * (self.blocks - 1)
+        margin = max(m.after + 2 * m.halo for m in self.measures)
+        planes = depth + margin * (self.blocks - 1)
         return planes * height * width * _itemsize(self.subject)
 
 
@@ -309,25 +309,34 @@ def _itemsize(subject: Subject) -> int:
     return np.dtype(volume.dtype).itemsize if volume else 1
 
 
-def _fit(subject: Subject, measures: Iterable[Measure[Any]]) -> tuple[int, int, int]:
+def _fit(subject: Subject, measures: tuple[Measure[Any], ...]) -> tuple[int, int, int]:
     """Choose the deepest blocks, and as many at once as there are threads, that the memory allows."""
-    depth, height, width = subject.sample("").shape
-    plane = height * width
-    margin = max(m.margin for m in measures)
-    per_voxel = _itemsize(subject) + max(m.bytes_per_voxel for m in measures)
+    depth = subject.sample("").shape[0]
     allowed, most = memory_budget(), threads()
-    wanted = [s for s in (LARGEST_SLAB, 256, 128, SHARD_PLANES) if s < depth + SHARD_PLANES]
-    for slab in [*wanted, 32, 16, 8, 4, 2, 1]:
-        blocks = -(-depth // slab)
-        workers = min(most, blocks)
-        needed = int((min(slab, depth) + 2 * margin) * plane * per_voxel)
-        if needed * workers <= allowed or (slab <= SHARD_PLANES and needed <= allowed):
-            workers = max(1, min(workers, allowed // needed))
+    needed = 0
+    for slab in _depths(depth):
+        needed = _block_bytes(subject, measures, slab)
+        workers = min(most, -(-depth // slab))
+        # blocks of a shard or less are not made thinner to run more at once
+        if needed * (1 if slab <= SHARD_PLANES else workers) <= allowed:
+            workers = min(workers, allowed // needed)
             return slab, workers, needed * workers
-    needed = int((1 + 2 * margin) * plane * per_voxel)
     raise TooLargeError(
-        f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for the smallest block "
-        f"(1 plane of {height} x {width} voxels with {margin} planes around it); allowed are "
-        f"{in_words(allowed)}",
-        fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed // 2**30)} GiB"}),
+        f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for its smallest block, one "
+        f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels; allowed are {in_words(allowed)}",
+        fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed // 2**20)} MiB"}),
     )
+
+
+def _depths(depth: int) -> Iterable[int]:
+    """List the depths of blocks to try: whole shards first, one that covers the volume included."""
+    shards = range(min(LARGEST_SLAB, -(-depth // SHARD_PLANES) * SHARD_PLANES), 0, -SHARD_PLANES)
+    return [*shards, 32, 16, 8, 4, 2, 1]
+
+
+def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int) -> int:
+    """Bound the memory of one block: its labels, and the measure that takes most."""
+    shape = subject.sample("").shape
+    planes = min(shape[0], slab + max(m.after for m in measures))
+    labels = planes * shape[1] * shape[2] * _itemsize(subject)
+    return labels + max(m.memory(min(slab, shape[0])) for m in measures)

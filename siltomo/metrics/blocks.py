@@ -47,6 +47,16 @@ class Sample:
     """Smallest feature that can be trusted, in um."""
 
     @property
+    def phase_values(self) -> int | tuple[int, ...]:
+        """The values of the phase as the kernels take them."""
+        return self.values[0] if len(self.values) == 1 else self.values
+
+    @property
+    def plane(self) -> int:
+        """Voxels of a plane."""
+        return self.shape[1] * self.shape[2]
+
+    @property
     def voxel_um3(self) -> float:
         """Volume of a voxel, in um^3."""
         z, y, x = self.spacing_um
@@ -55,7 +65,8 @@ class Sample:
     @property
     def edge_um(self) -> float:
         """Edge of the cube with the volume of a voxel, in um."""
-        return float(self.voxel_um3 ** (1 / 3))
+        z, y, x = self.spacing_um
+        return z if z == y == x else float(self.voxel_um3 ** (1 / 3))
 
     @property
     def whole(self) -> str:
@@ -73,31 +84,30 @@ class Slab:
         Reads planes of the whole volume.
     start, stop
         The planes of this slab.
-    shape
-        Shape of the whole volume.
+    depth
+        Planes of the whole volume.
+    after
+        Planes below the slab that will be asked for, and are read together with it.
     """
 
-    def __init__(self, read: PlaneReader, start: int, stop: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, read: PlaneReader, start: int, stop: int, depth: int, *, after: int = 0) -> None:
         self._read = read
-        self.start, self.stop, self.shape = start, stop, shape
-        self._held: tuple[int, int, Labels] | None = None
+        self.start, self.stop, self.depth = start, stop, depth
+        self._last = min(depth, stop + after)
 
-    @property
-    def depth(self) -> int:
-        """Planes of the whole volume."""
-        return self.shape[0]
+    @cached_property
+    def _held(self) -> Labels:
+        return self._read(self.start, self._last)
 
-    def labels(self, *, before: int = 0, after: int = 0) -> Labels:
-        """Return the slab's planes with up to that many neighbours, fewer at the ends of the volume."""
-        return self.planes(max(0, self.start - before), min(self.depth, self.stop + after))
+    def labels(self, *, after: int = 0) -> Labels:
+        """Return the slab's planes with up to that many of the next ones, fewer at the end of the volume."""
+        return self.planes(self.start, min(self.depth, self.stop + after))
 
     def planes(self, start: int, stop: int) -> Labels:
-        """Return some planes of the volume; those already read are not read again."""
-        if self._held is None or start < self._held[0] or stop > self._held[1]:
-            first = min(start, self.start if self._held is None else self._held[0])
-            last = max(stop, self.stop if self._held is None else self._held[1])
-            self._held = (first, last, self._read(first, last))
-        return self._held[2][start - self._held[0] : stop - self._held[0]]
+        """Return any planes of the volume; only those of the slab are held."""
+        if self.start <= start and stop <= self._last:
+            return self._held[start - self.start : stop - self.start]
+        return self._read(start, stop)
 
 
 @dataclass(frozen=True)
@@ -107,15 +117,12 @@ class Measure(ABC, Generic[T]):
     Subclasses are frozen dataclasses; their further fields are parameters of the metrics that use them.
     """
 
-    values: tuple[int, ...]
-    """Label values of the phase."""
-    outside: tuple[int, ...]
-    """Label values outside the domain."""
+    sample: Sample
 
-    bytes_per_voxel: ClassVar[float]
-    """Peak memory while a slab is measured, per voxel of the slab with its margins, labels included."""
-    margin: ClassVar[int] = 0
-    """Planes around a slab that :meth:`measure` reads; the first guess where the data decide."""
+    after: ClassVar[int] = 0
+    """Planes below a slab that belong to its measurement."""
+    halo: ClassVar[int] = 0
+    """Planes on either side that are read besides; the first guess where the data decide."""
 
     @abstractmethod
     def measure(self, slab: Slab) -> T:
@@ -125,18 +132,6 @@ class Measure(ABC, Generic[T]):
     def merge(self, upper: T, lower: T) -> T:
         """Merge the results of a slab and of the next one; associative."""
 
-    def _mask(self, labels: Labels) -> NDArray[np.bool_]:
-        return _is_one_of(labels, self.values)
-
-    def _outside(self, labels: Labels) -> NDArray[np.bool_] | None:
-        return _is_one_of(labels, self.outside) if self.outside else None
-
-    @cached_property
-    def _key(self) -> str:
-        return repr(self)
-
-
-def _is_one_of(labels: Labels, values: tuple[int, ...]) -> NDArray[np.bool_]:
-    if len(values) == 1:
-        return np.asarray(labels == values[0])
-    return np.isin(labels, values)
+    @abstractmethod
+    def memory(self, planes: int) -> int:
+        """Return an upper bound of the bytes taken while that many planes are measured, labels left out."""

@@ -94,7 +94,7 @@ class Metric:
         return found["phase"] if found else None
 
     def names(self) -> Iterator[str]:
-        """The names under which it is listed."""
+        """List the names under which it is shown."""
         if "{phase}" not in self.name:
             yield self.name
         for phase in self.phases:
@@ -116,7 +116,7 @@ class Request:
 
     def _measure(self, kind: type[Measure[Any]], sample: Sample) -> Measure[Any]:
         own = {k: v for k, v in self.parameters.items() if k in kind.__dataclass_fields__}
-        return kind(values=sample.values, outside=sample.outside, **own)
+        return kind(sample, **own)
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer from the totals of the measures."""
@@ -161,7 +161,7 @@ def metric(
     """
 
     def declare(function: F) -> F:
-        registry.add(_declared(function, name, unit, version, dict(fixed or {}), tuple(phases)))
+        registry.add(_declared(function, name, unit=unit, version=version, fixed=dict(fixed or {}), phases=tuple(phases)))
         return function
 
     return declare
@@ -170,6 +170,7 @@ def metric(
 def _declared(
     function: Callable[..., Answer],
     name: str,
+    *,
     unit: str,
     version: int,
     fixed: dict[str, Setting],

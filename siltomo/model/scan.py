@@ -89,6 +89,12 @@ class VoxelSize(Model):
         """The edges along z, y, x in micrometres."""
         return self.z.value, self.y.value, self.x.value
 
+    @property
+    def edge_um(self) -> float:
+        """Edge of the cube with the volume of a voxel, in micrometres."""
+        z, y, x = self.um
+        return z if z == y == x else float((z * y * x) ** (1 / 3))
+
     def __str__(self) -> str:
         if self.z == self.y == self.x:
             return str(self.z)
