@@ -5,16 +5,20 @@ from siltomo.catalog.faults import StorageError
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_id, slug
 from siltomo.catalog.records import StoredRecord, VolumeRef
+from siltomo.catalog.recovery import Recovered
 from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.store import CatalogStore
+from siltomo.catalog.verify import Damage
 from siltomo.catalog.volumes import LabelClass, VolumeFacts, VolumeSpec
 
 __all__ = [
     "CatalogStore",
     "ContentHasher",
+    "Damage",
     "DamagedError",
     "FileSystem",
     "LabelClass",
+    "Recovered",
     "StorageError",
     "StoredRecord",
     "VolumeFacts",

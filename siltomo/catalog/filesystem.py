@@ -6,6 +6,7 @@ this package may create, change, rename or remove a file.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -32,11 +33,6 @@ class FileSystem:
         with path.open("xb") as file:
             file.write(data)
 
-    def append(self, path: Path, data: bytes) -> None:
-        """Add to the end of a file."""
-        with path.open("ab") as file:
-            file.write(data)
-
     def fsync(self, path: Path) -> None:
         """Make a file's bytes durable. An error is final: the kernel may have dropped the bytes."""
         descriptor = os.open(path, os.O_RDONLY)
@@ -58,7 +54,7 @@ class FileSystem:
     def rename(self, old: Path, new: Path) -> None:
         """Move a file or folder to a name that must be free."""
         if new.exists():
-            raise FileExistsError(17, "already there", str(new))
+            raise FileExistsError(errno.EEXIST, "already there", str(new))
         old.rename(new)
 
     def link(self, old: Path, new: Path) -> None:
@@ -79,10 +75,13 @@ class FileSystem:
     def lock(self, path: Path) -> Lock | None:
         """Take the lock of a transaction; None when somebody holds it."""
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-        if _take(descriptor) and _still_names(path, descriptor):
-            return Lock(self, path, descriptor)
-        os.close(descriptor)
-        return None
+        held = False
+        try:
+            held = _take(descriptor) and _still_names(path, descriptor)
+            return Lock(self, path, descriptor) if held else None
+        finally:
+            if not held:
+                os.close(descriptor)
 
     def look(self, path: Path) -> None:
         """Mark a read that a decision hangs on; the schedule tests switch threads here."""
@@ -117,7 +116,7 @@ class Lock:
 def listing(path: Path) -> list[str]:
     """Return the sorted names in a folder; none when there is no such folder."""
     try:
-        return sorted(os.listdir(path))
+        return sorted(entry.name for entry in os.scandir(path))
     except FileNotFoundError:
         return []
 
@@ -132,7 +131,7 @@ def _full_sync(descriptor: int) -> None:
 
 
 def _take(descriptor: int) -> bool:
-    """Lock an open file without waiting."""
+    """Lock an open file without waiting; False when somebody else has it."""
     try:
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,8 +139,10 @@ def _take(descriptor: int) -> bool:
             import msvcrt
 
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
     return True
 
 

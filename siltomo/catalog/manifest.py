@@ -11,7 +11,7 @@ from pathlib import Path
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES
 from siltomo.catalog.sealed import DamagedError
 
-__all__ = ["FileFact", "bag_problems", "file_sha256", "manifest_texts", "read_manifest", "volume_files"]
+__all__ = ["FileFact", "bag_problems", "file_sha256", "is_litter", "manifest_texts", "read_manifest", "volume_files"]
 
 # What desktop systems leave in folders that were looked at
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -99,5 +99,10 @@ def _files_in(bag: Path) -> Iterator[str]:
     """Yield the paths of everything in a bag that is no folder, left-overs of desktop systems aside."""
     for folder, _, names in os.walk(bag):
         for name in names:
-            if name not in _LITTER and not name.startswith("._"):
+            if not is_litter(name):
                 yield (Path(folder) / name).relative_to(bag).as_posix()
+
+
+def is_litter(name: str) -> bool:
+    """Return whether a name is one that desktop systems leave in folders."""
+    return name in _LITTER or name.startswith("._")

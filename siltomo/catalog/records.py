@@ -12,7 +12,7 @@ from siltomo.catalog.filesystem import listing
 from siltomo.catalog.layout import Layout, revision_of
 from siltomo.catalog.sealed import DamagedError, seal, unseal
 
-__all__ = ["Shelf", "StoredRecord", "VolumeRef", "read_record", "seal_record", "utc_now"]
+__all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record", "seal_record", "utc_now"]
 
 
 @dataclass(frozen=True)
@@ -98,20 +98,18 @@ def seal_record(
     return data, StoredRecord(kind, id_, revision, body, created, digest, volume, removed, prev)
 
 
-def read_record(path: Path, *, kind: str, id_: str, revision: int | None) -> StoredRecord:
-    """Read a record and check its seal and that it is the one its path promises.
+def decode_record(data: bytes, *, where: str) -> StoredRecord:
+    """Read a record and check its seal.
 
     Raises
     ------
-    FileNotFoundError
-        When there is no such file.
     DamagedError
         When its bytes are not what was written.
     """
-    value, digest = unseal(path.read_bytes(), where=str(path))
+    value, digest = unseal(data, where=where)
     try:
         volume = value["volume"]
-        record = StoredRecord(
+        return StoredRecord(
             kind=value["kind"],
             id=value["id"],
             revision=value["revision"],
@@ -123,8 +121,21 @@ def read_record(path: Path, *, kind: str, id_: str, revision: int | None) -> Sto
             prev=value["prev"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"this is no record of a catalog: {error!r}", where=str(path)) from error
-    if (record.kind, record.id) != (kind, id_) or revision not in (None, record.revision):
+        raise DamagedError(f"this is no record of a catalog: {error!r}", where=where) from error
+
+
+def read_record(path: Path, *, kind: str, id_: str, revision: int) -> StoredRecord:
+    """Read a record file and check that it holds what its path promises.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    DamagedError
+        When its bytes are not what was written.
+    """
+    record = decode_record(path.read_bytes(), where=str(path))
+    if (record.kind, record.id, record.revision) != (kind, id_, revision):
         raise DamagedError(
             f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
             where=str(path),
@@ -175,10 +186,3 @@ class Shelf:
         except DamagedError:
             return False
 
-    def result_keys(self) -> Iterator[str]:
-        """Return the keys of all results."""
-        base = self._layout.records / "result"
-        for part in listing(base):
-            for name in listing(base / part):
-                if name.endswith(".json"):
-                    yield name[:-5]

@@ -14,8 +14,10 @@ from siltomo.catalog.ids import check_id, check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import read_manifest, volume_files
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
+from siltomo.catalog.recovery import Recovered, recover
 from siltomo.catalog.sealed import checked_body, seal, unseal
 from siltomo.catalog.transactions import Transaction
+from siltomo.catalog.verify import Damage, verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import MismatchError, NotFoundError, TakenError
 
@@ -389,6 +391,29 @@ class CatalogStore:
             inner = volume_files(files, record.volume.path)
             array: zarr.Array[Any] = open_level(bag / record.volume.path, inner, level)
         return array
+
+    # ------------------------------------------------------------------ care
+
+    def recover(self) -> list[Recovered]:
+        """Complete or drop what killed processes left; every writing command begins with it."""
+        with storage_faults(self.root):
+            return recover(self._layout, self._fs)
+
+    def verify(
+        self, *, full: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> list[Damage]:
+        """Compare the catalog with what was written; repairs nothing.
+
+        Parameters
+        ----------
+        full
+            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is there
+            in its size.
+        progress
+            Called with the bytes of the volumes done and of all.
+        """
+        with storage_faults(self.root):
+            return verify(self._layout, full=full, progress=progress)
 
     def _check_space(self, spec: VolumeSpec) -> None:
         needed, free = space_needed(spec), self._fs.free_bytes(self.root)

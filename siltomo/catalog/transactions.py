@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from siltomo.catalog.filesystem import FileSystem
@@ -18,16 +17,15 @@ from siltomo.catalog.ids import new_transaction
 from siltomo.catalog.layout import RECORD, Layout
 from siltomo.catalog.records import StoredRecord
 
-__all__ = ["Transaction", "discard", "sync_folders"]
+__all__ = ["Transaction", "discard", "finish_volume", "holds", "sync_folders"]
 
 
-@dataclass(frozen=True)
 class Transaction:
-    """One change that is being made."""
+    """One change that is being made, under a lock."""
 
-    name: str
-    layout: Layout
-    fs: FileSystem
+    def __init__(self, name: str, layout: Layout, fs: FileSystem) -> None:
+        self.name, self.layout, self.fs = name, layout, fs
+        self._left_to_recovery = False
 
     @classmethod
     @contextmanager
@@ -44,8 +42,9 @@ class Transaction:
                 fs.mkdir(transaction.staging)
                 yield transaction
             finally:
-                with suppress(OSError):  # recovery sweeps what cannot be removed now
-                    discard(layout, fs, transaction.staging)
+                if not transaction._left_to_recovery:
+                    with suppress(OSError):  # recovery sweeps what cannot be removed now
+                        discard(layout, fs, transaction.staging)
 
     @property
     def staging(self) -> Path:
@@ -72,6 +71,8 @@ class Transaction:
         self.store(self.staging / RECORD, data)
         self.fs.fsync_dir(self.layout.root)  # the folders, before the marker says that they are there
         _link(self.fs, self.staging / RECORD, self.layout.marker, data)
+        with suppress(PermissionError):  # a folder above may be closed to us
+            self.fs.fsync_dir(self.layout.root.absolute().parent)
 
     def commit_record(self, record: StoredRecord, data: bytes) -> None:
         """Make a record without a volume part of the catalog."""
@@ -99,8 +100,11 @@ class Transaction:
         try:
             finish_volume(self.layout, self.fs, self.staging, record, data)
         except BaseException:
+            # a bag that cannot be taken back keeps its transaction, by which recovery knows what it is
+            self._left_to_recovery = True
             with suppress(OSError):
-                withdraw_bag(self.layout, self.fs, record, data)
+                _withdraw_bag(self.layout, self.fs, record, data)
+                self._left_to_recovery = False
             raise
 
 
@@ -144,15 +148,15 @@ def _link(fs: FileSystem, source: Path, target: Path, data: bytes) -> None:
         fs.link(source, target)
     except OSError:
         # an earlier try of ours may have come through: a network can lose the reply
-        if not _holds(target, data):
+        if not holds(target, data):
             raise
     fs.fsync_dir(target.parent)
 
 
-def withdraw_bag(layout: Layout, fs: FileSystem, record: StoredRecord, data: bytes) -> None:
+def _withdraw_bag(layout: Layout, fs: FileSystem, record: StoredRecord, data: bytes) -> None:
     """Take back a published bag whose record could not be linked."""
     assert record.volume is not None
-    if not _holds(layout.record(record.kind, record.id, record.revision), data):
+    if not holds(layout.record(record.kind, record.id, record.revision), data):
         discard(layout, fs, layout.bag(record.kind, record.volume.bag))
 
 
@@ -172,7 +176,7 @@ def sync_folders(fs: FileSystem, top: Path) -> None:
         fs.fsync_dir(Path(folder))
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def holds(path: Path, data: bytes) -> bool:
     """Return whether a file exists with exactly these bytes."""
     try:
         return path.read_bytes() == data
