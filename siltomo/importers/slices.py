@@ -104,36 +104,40 @@ def _stacks_of(names: Sequence[_Name]) -> list[Stack]:
 
 
 def _slice_column(names: Sequence[_Name]) -> int:
-    """Return which number of the names counts the slices."""
+    """Return which number of the names counts the slices: the last one of those that vary most.
 
-    def merit(column: int) -> tuple[int, float, bool, int]:
-        values = {int(n.digits[column]) for n in names}
-        dense = len(values) / (max(values) - min(values) + 1)
-        is_depth = names[0].texts[column + 1].lower().startswith("bit")
-        return len(values), dense, not is_depth, column
-
-    return max(range(len(names[0].digits)), key=merit)
+    A few values beside many are scans, channels or bit depths beside slices. Where two numbers change with
+    every file, one counts and the other is a time or a position: the denser one counts.
+    """
+    values = [{int(n.digits[column]) for n in names} for column in range(len(names[0].digits))]
+    most = max(len(v) for v in values)
+    columns = [column for column, v in enumerate(values) if 4 * len(v) >= most]
+    if len(names) > 1 and all(len(values[column]) == len(names) for column in columns):
+        return max(columns, key=lambda c: (len(names) / (max(values[c]) - min(values[c]) + 1), c))
+    texts = names[0].texts
+    return max(columns, key=lambda c: (not texts[c + 1].lower().startswith("bit"), c))
 
 
 def _split_glued(names: Sequence[_Name], column: int) -> list[Stack]:
     """Split numbers that hold the end of the scan's name and the slice, as 010001 to 022160."""
     widths = {len(n.digits[column]) for n in names}
-    if widths != {max(widths)} or max(widths) <= SLICE_DIGITS:
+    if len(widths) > 1 or min(widths) <= SLICE_DIGITS:
         return [_stack(names, column, 0)]
-    lead = max(widths) - SLICE_DIGITS
+    lead = min(widths) - SLICE_DIGITS
     blocks: dict[str, list[_Name]] = defaultdict(list)
     for name in sorted(names, key=lambda n: int(n.digits[column])):
         blocks[name.digits[column][:lead]].append(name)
+    if len(blocks) == 1:
+        belongs_to_scan = names[0].texts[column][-1:].isalnum() and next(iter(blocks)).strip("0")
+        return [_stack(names, column, lead if belongs_to_scan else 0)]
     runs: list[list[_Name]] = []
     for block in blocks.values():
         if runs and not _starts_anew(runs[-1], block, column):
             runs[-1].extend(block)
         else:
             runs.append(list(block))
-    glued = len(runs) > 1 or (len(blocks) == 1 and names[0].texts[column][-1:].isalnum())
-    ours = glued and all(len({n.digits[column][:lead] for n in run}) == 1 for run in runs)
-    zeros = len(runs) == 1 and not next(iter(blocks)).strip("0")
-    return [_stack(run, column, lead if ours and not zeros else 0) for run in runs]
+    leads_are_scans = len(runs) == len(blocks)
+    return [_stack(run, column, lead if leads_are_scans else 0) for run in runs]
 
 
 def _starts_anew(before: Sequence[_Name], block: Sequence[_Name], column: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -106,11 +107,9 @@ def import_tiff_stack(source: Source, /) -> ImportedVolume:
 
 def _labels(stacks: Sequence[Stack]) -> list[str]:
     """Return a name for each stack that no other one has."""
-    labels = [stack.label for stack in stacks]
-    return [
-        label if labels.count(label) == 1 else f"{stack.prefix}*{stack.suffix}"
-        for label, stack in zip(labels, stacks, strict=True)
-    ]
+    names = [(stack.label, f"{stack.prefix}*{stack.suffix}", stack.names[0]) for stack in stacks]
+    counts = Counter(name for candidates in names for name in candidates)
+    return [next((n for n in candidates if counts[n] == 1), candidates[-1]) for candidates in names]
 
 
 def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
