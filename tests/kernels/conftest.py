@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,3 +35,12 @@ def cut() -> Callable[..., list[tuple[int, int]]]:
         return list(pairwise(sorted({0, planes, *(place for place in places if 0 < place < planes)})))
 
     return slabs
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real data made by others; tests skip where it is absent."""
+    folder = Path(os.environ.get("SILTOMO_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set SILTOMO_TEST_DATA")
+    return folder
