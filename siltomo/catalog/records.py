@@ -185,4 +185,3 @@ class Shelf:
             return self.read(kind, id_, revision).removed
         except DamagedError:
             return False
-

@@ -14,7 +14,6 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="siltomo",
-    help="Declared datasets and metrics, with units, for X-ray tomography of silicon battery anodes.",
     no_args_is_help=True,
     add_completion=False,
     context_settings=CONTEXT,
@@ -34,7 +33,7 @@ Version = Annotated[bool, typer.Option("--version", help="Print the version and 
 
 @app.callback(invoke_without_command=True)
 def root(context: typer.Context, folder: Folder = None, version: Version = False) -> None:
-    """Declared datasets and metrics, with units, for X-ray tomography of silicon battery anodes."""
+    """Keep declared datasets and metrics, with units, for X-ray tomography of silicon battery anodes."""
     catalog_option.set(folder)
     if version:
         from importlib.metadata import version as installed

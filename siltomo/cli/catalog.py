@@ -124,7 +124,13 @@ def _require(needed: Mapping[str, object]) -> None:
     """Ask for the options that a scan needs, all at once."""
     from siltomo.errors import Amend, UsageError
 
-    examples = {"--cell": "CELL", "--scale": "micro", "--mode": "operando", "--cycle": "1", "--half": "delithiation"}
+    examples = {
+        "--cell": "CELL",
+        "--scale": "micro",
+        "--mode": "operando",
+        "--cycle": "1",
+        "--half": "delithiation",
+    }
     missing = [option for option, value in needed.items() if value is None]
     if missing:
         raise UsageError(
@@ -144,7 +150,9 @@ def _add_study(path: Path, *, dry_run: bool) -> Reply:
     failed = [row for row in rows if row["outcome"] == "failed"]
     warnings = [f"{o.kind} {o.id}: {warning}" for o in outcomes for warning in o.warnings]
     if failed:
-        warnings.append(f"{len(failed)} of {len(rows)} failed; the others stay. Mend {path} and repeat the command")
+        warnings.append(
+            f"{len(failed)} of {len(rows)} failed; the others stay. Mend {path} and repeat the command"
+        )
     return Reply(rows, table(rows), rows, warnings, exit_code=7 if failed else 0)
 
 
@@ -155,7 +163,18 @@ def list_(where: Where = None) -> Reply:
     from siltomo.engine.upkeep import list_scans
 
     rows = list_scans(the_catalog(), parse_where(where))
-    columns = ["id", "formulation", "cell", "scale", "mode", "cycle", "half", "capacity", "voxel_size", "shape"]
+    columns = [
+        "id",
+        "formulation",
+        "cell",
+        "scale",
+        "mode",
+        "cycle",
+        "half",
+        "capacity",
+        "voxel_size",
+        "shape",
+    ]
     shown = [{**row, "capacity": _with_unit(row["capacity"], "mAh/g_Si")} for row in rows]
     return Reply(rows, table(shown, [*columns, "segmentations"]), rows)
 
@@ -202,11 +221,15 @@ def set_(
     warnings = []
     if voxel_size is not None:
         changes |= {"voxel_size": voxel_size, "voxel_source": "user"}
-        warnings.append("viewers still show the voxel size that stands in the stored image; metrics use the new one")
+        warnings.append(
+            "viewers still show the voxel size that stands in the stored image; metrics use the new one"
+        )
     change = the_catalog().set(Scan, id, changes)
     said = f"set {', '.join(changes)} of" if change.changed else "unchanged:"
     data = {"id": id, "changed": change.changed, "revision": change.revision, "record": change.record.body()}
-    return Reply(data, f"{said} scan {id} (revision {change.revision})", warnings=warnings if change.changed else ())
+    return Reply(
+        data, f"{said} scan {id} (revision {change.revision})", warnings=warnings if change.changed else ()
+    )
 
 
 @command(app, "rm")

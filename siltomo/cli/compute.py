@@ -21,12 +21,16 @@ app = group("compute", "Compute metrics.")
 Names = Annotated[list[str], typer.Argument(help="Names of metrics.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Parameter as name=value, such as connectivity=6; repeat.", show_default=False),
+    typer.Option(
+        "--set", help="Parameter as name=value, such as connectivity=6; repeat.", show_default=False
+    ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print what would be done, and from what.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Also write the rows to FILE.csv, .json or .parquet.", show_default=False),
+    typer.Option(
+        "-o", "--output", help="Also write the rows to FILE.csv, .json or .parquet.", show_default=False
+    ),
 ]
 
 
@@ -75,7 +79,9 @@ def _settings(given: list[str] | None) -> dict[str, object]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise BadInputError(
-                f"--set takes name=value, not {text!r}", code="SIL164", fix=Amend({"--set": "connectivity=26"})
+                f"--set takes name=value, not {text!r}",
+                code="SIL164",
+                fix=Amend({"--set": "connectivity=26"}),
             )
         made[name.strip()] = value.strip()
     return made
@@ -105,7 +111,9 @@ def _plan_reply(plan: Plan) -> Reply:
         }
         for one in plan.passes
     ]
-    return Reply({**summary, "items": items, "pass_list": passes, "explanation": plan.explain()}, plan.explain(), items)
+    return Reply(
+        {**summary, "items": items, "pass_list": passes, "explanation": plan.explain()}, plan.explain(), items
+    )
 
 
 def _text(rows: list[dict[str, Any]]) -> str:

@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get(_DEBUG):
             raise
-        print_error(_bug(error, arguments), command, arguments, form=form)
+        print_error(_bug(error), command, arguments, form=form)
         return 1
 
 
@@ -72,7 +72,7 @@ def _usage(error: Exception, arguments: Sequence[str]) -> UsageError:
     return UsageError(error.format_message(), code="SIL001", fix=f"{path} --help")  # type: ignore[attr-defined]
 
 
-def _bug(error: Exception, arguments: Sequence[str]) -> SiltomoError:
+def _bug(error: Exception) -> SiltomoError:
     import traceback
 
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -18,8 +18,8 @@ __all__ = [
     "Prefix",
     "Title",
     "VoxelFrom",
-    "Where",
     "VoxelSpeaker",
+    "Where",
 ]
 
 
@@ -30,7 +30,9 @@ class VoxelSpeaker(StrEnum):
     USER = "user"
 
 
-Dataset = Annotated[str | None, typer.Option("--dataset", help="Dataset of an HDF5 file.", show_default=False)]
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", help="Dataset of an HDF5 file.", show_default=False)
+]
 Prefix = Annotated[
     str | None,
     typer.Option("--prefix", help="Stack of a folder: its name before the slice number.", show_default=False),
@@ -43,7 +45,8 @@ VoxelFrom = Annotated[
     typer.Option("--voxel-from", help="Whom to believe where file and user disagree.", show_default=False),
 ]
 IdOption = Annotated[
-    str | None, typer.Option("--id", help="Its id; made from the other fields without it.", show_default=False)
+    str | None,
+    typer.Option("--id", help="Its id; made from the other fields without it.", show_default=False),
 ]
 DomainOption = Annotated[
     str | None,

@@ -28,7 +28,9 @@ NewFormulation = Annotated[str | None, _option("--formulation", "Id of its formu
 Diameter = Annotated[str | None, _option("--diameter", 'Diameter of the electrode, such as "3 mm".')]
 SiMass = Annotated[str | None, _option("--si-mass", 'Mass of silicon, such as "0.13 mg_Si".')]
 Loading = Annotated[str | None, _option("--loading", 'Silicon per area, such as "1.75 +/- 0.05 mg_Si/cm^2".')]
-Thickness = Annotated[str | None, _option("--initial-thickness", 'Thickness before cycling, such as "40 um".')]
+Thickness = Annotated[
+    str | None, _option("--initial-thickness", 'Thickness before cycling, such as "40 um".')
+]
 Collector = Annotated[str | None, _option("--collector", 'Current collector, such as "copper 25 um".')]
 Separator = Annotated[str | None, _option("--separator", "Separator.")]
 Electrolyte = Annotated[str | None, _option("--electrolyte", "Electrolyte.")]

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from siltomo.cli.command import command, group, progress_bar, the_catalog
-from siltomo.cli.options import AllowGaps, Dataset, DomainOption, DryRun, FileArgument, IdOption, Notes, Prefix, Title
+from siltomo.cli.options import (
+    AllowGaps,
+    Dataset,
+    DomainOption,
+    DryRun,
+    FileArgument,
+    IdOption,
+    Notes,
+    Prefix,
+    Title,
+)
 from siltomo.cli.reply import Reply, table
 
 __all__ = ["app"]
@@ -78,7 +88,14 @@ def import_(
     from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
     from siltomo.importers import Source
 
-    fields = {"id": id, "domain": domain, "min_feature": min_feature, "method": method, "title": title, "notes": notes}
+    fields = {
+        "id": id,
+        "domain": domain,
+        "min_feature": min_feature,
+        "method": method,
+        "title": title,
+        "notes": notes,
+    }
     order = LabelsOrder(
         source=Source(file, member=dataset or prefix, allow_gaps=allow_gaps),
         scan=scan,

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from siltomo.catalog import CatalogStore, StoredRecord
 from siltomo.errors import BadInputError, NotFoundError
-from siltomo.model import OUTSIDE, RECORDS, Cell, Formulation, Record, Scan, Segmentation, validated
+from siltomo.model import OUTSIDE, Cell, Formulation, Record, Scan, Segmentation, validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,9 @@ class Catalog:
         return self.store.root
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation"))
+        counts = ", ".join(
+            f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation")
+        )
         return f"<siltomo catalog {str(self.path)!r}: {counts}>"
 
     # ---- records ---------------------------------------------------------------------------------------
@@ -261,11 +263,6 @@ def _put(body: dict[str, Any], path: list[str], value: Any) -> None:
         body.pop(last, None)
     else:
         body[last] = value
-
-
-def record_of(stored: StoredRecord) -> Record:
-    """Return the typed record of a stored one."""
-    return cast(Record, RECORDS[stored.kind].from_body(dict(stored.body)))
 
 
 def phase_flags(segmentation: Segmentation) -> dict[str, Any]:

@@ -11,20 +11,20 @@ __all__ = ["describe_metric", "metric_rows"]
 
 def metric_rows() -> tuple[list[dict[str, Any]], list[str]]:
     """Return one row for each listed name, and one line for each broken plug-in."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for metric in registry:
         family = metric.name.replace("{phase}", "<phase>")
-        for name in dict.fromkeys([*metric.names(), family]):
-            rows.append(
-                {
-                    "name": name,
-                    "unit": metric.unit,
-                    "version": metric.version,
-                    "kind": "base",
-                    "package": metric.package,
-                    "summary": metric.summary,
-                }
-            )
+        rows += [
+            {
+                "name": name,
+                "unit": metric.unit,
+                "version": metric.version,
+                "kind": "base",
+                "package": metric.package,
+                "summary": metric.summary,
+            }
+            for name in dict.fromkeys([*metric.names(), family])
+        ]
     broken = [f"plug-in {name} could not be loaded: {why}" for name, why in registry.broken.items()]
     return sorted(rows, key=lambda row: str(row["name"])), broken
 
@@ -50,7 +50,12 @@ def describe_metric(name: str) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     takes = f"a quantity in {parameter.unit}" if parameter.unit else " | ".join(map(str, parameter.choices))
-    return {"name": parameter.name, "default": parameter.default, "takes": takes, "unit": parameter.unit or None}
+    return {
+        "name": parameter.name,
+        "default": parameter.default,
+        "takes": takes,
+        "unit": parameter.unit or None,
+    }
 
 
 def _needs(metric: Metric) -> str:

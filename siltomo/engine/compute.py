@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import dask
 import numpy as np
+from dask.base import compute
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
@@ -92,12 +93,12 @@ def measure_volume(
     def merge(upper: tuple[Any, ...], lower: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(m.merge(a, b) for m, a, b in zip(measures, upper, lower, strict=True))
 
-    partials = [dask.delayed(block, pure=False)(start) for start in range(0, depth, one.slab)]
+    partials = [delayed(block, pure=False)(start) for start in range(0, depth, one.slab)]
     total = partials[0]
     # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
     for partial in partials[1:]:
-        total = dask.delayed(merge, pure=False)(total, partial)
-    (totals,) = dask.compute(total, scheduler="threads", num_workers=one.workers)
+        total = delayed(merge, pure=False)(total, partial)
+    (totals,) = compute(total, scheduler="threads", num_workers=one.workers)  # type: ignore[no-untyped-call]
     return dict(zip(measures, totals, strict=True))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from siltomo.catalog import StoredRecord, VolumeFacts, VolumeSpec, content_of

@@ -281,12 +281,16 @@ class _LabelPlanes:
 
 def _classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
     return tuple(
-        LabelClass(value=p.value, name=p.name, rgba=(*_COLOURS[n % len(_COLOURS)], 255 if p.name != OUTSIDE else 0))
+        LabelClass(
+            value=p.value, name=p.name, rgba=(*_COLOURS[n % len(_COLOURS)], 255 if p.name != OUTSIDE else 0)
+        )
         for n, p in enumerate(segmentation.phases)
     )
 
 
-def _same_or_refused(existing: StoredRecord, segmentation: Segmentation, planes: _LabelPlanes) -> Segmentation:
+def _same_or_refused(
+    existing: StoredRecord, segmentation: Segmentation, planes: _LabelPlanes
+) -> Segmentation:
     known = Segmentation.from_body(dict(existing.body))
     differing = [
         name

@@ -180,7 +180,9 @@ class Plan:
 def _explain_metric(name: str, items: list[Item]) -> list[str]:
     request = items[0].request
     settings = ", ".join(f"{k} = {v}" for k, v in request.parameters.items())
-    lines = [f"{name} [{request.metric.unit}] v{request.metric.version}" + (f" ({settings})" if settings else "")]
+    lines = [
+        f"{name} [{request.metric.unit}] v{request.metric.version}" + (f" ({settings})" if settings else "")
+    ]
     for item in items:
         columns = item.subject.columns
         if item.kept is not None:
@@ -264,7 +266,9 @@ def _why_missing(alone: Subject, here: list[Subject], phase: str) -> str:
     if not here:
         return f"scan {scan} has no segmentation; add one: {add}"
     there = {n for s in here if s.segmentation for n in s.segmentation.phase_names}
-    return f"no segmentation of scan {scan} names a phase {phase!r} (there: {', '.join(sorted(there))}): {add}"
+    return (
+        f"no segmentation of scan {scan} names a phase {phase!r} (there: {', '.join(sorted(there))}): {add}"
+    )
 
 
 def _item(catalog: Catalog, request: Request, subject: Subject) -> Item:
@@ -287,7 +291,7 @@ def result_key(request: Request, sample: Sample, content: str) -> str:
         "version": request.metric.version,
         "parameters": dict(request.parameters),
         "content": content,
-        "sample": {k: v for k, v in vars(sample).items()},
+        "sample": dict(vars(sample)),
     }
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

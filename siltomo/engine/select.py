@@ -128,7 +128,9 @@ def _comparison(text: str, node: ast.Compare) -> Truth:
     tests = [_test(text, op) for op in node.ops]
     for op, term in zip(node.ops, node.comparators, strict=True):
         if isinstance(op, (ast.In, ast.NotIn)) != isinstance(term, (ast.Tuple, ast.List)):
-            raise _refused(text, f"'in' takes a list, such as (1, 3), and nothing else does: {_source(node)!r}")
+            raise _refused(
+                text, f"'in' takes a list, such as (1, 3), and nothing else does: {_source(node)!r}"
+            )
 
     def holds(row: Mapping[str, Any]) -> bool | None:
         values = [read(row) for read in readers]
@@ -152,11 +154,13 @@ def _term(text: str, node: ast.expr, unit: str) -> Callable[[Mapping[str, Any]],
     if isinstance(node, ast.Name):
         if node.id not in COLUMNS:
             near = get_close_matches(node.id, COLUMNS, n=1)
-            raise _refused(text, f"there is no column {node.id!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+            raise _refused(
+                text, f"there is no column {node.id!r}" + (f", did you mean {near[0]!r}?" if near else "")
+            )
         name = node.id
         return lambda row: row.get(name)
     value = _constant(text, node, unit)
-    return lambda row: value
+    return lambda _: value
 
 
 def _constant(text: str, node: ast.expr, unit: str) -> Any:

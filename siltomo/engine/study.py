@@ -15,7 +15,7 @@ from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
 from siltomo.engine.yaml import Document, read_yaml
 from siltomo.errors import BadInputError, RecordError, SiltomoError
 from siltomo.importers import Source
-from siltomo.model import RECORDS, Record, Scan, VoxelSize, validated
+from siltomo.model import RECORDS, Record, VoxelSize, validated
 
 __all__ = ["SECTIONS", "Outcome", "StudyPlan", "add_study", "read_study"]
 
@@ -97,7 +97,11 @@ def add_study(
         at = str(plan.document.path)
         yield _try(record.kind, record.id, lambda r=record, w=at: _add_record(catalog, r, w, dry_run))
     for order in plan.scans:
-        yield _try("scan", str(order.fields["id"]), lambda o=order: add_scan(catalog, o, dry_run=dry_run, progress=progress))
+        yield _try(
+            "scan",
+            str(order.fields["id"]),
+            lambda o=order: add_scan(catalog, o, dry_run=dry_run, progress=progress),
+        )
     for labels in plan.labels:
         run = lambda o=labels: import_labels(catalog, o, dry_run=dry_run, progress=progress)  # noqa: E731
         yield _try("segmentation", str(labels.fields["id"]), run)
@@ -195,7 +199,9 @@ def _labels_order(document: Document, at: tuple[str, ...], fields: dict[str, Any
     if isinstance(phases, dict):
         phases = ",".join(f"{value}={name}" for value, name in phases.items())
     if not isinstance(phases, str):
-        raise RecordError("names no phases, such as {1: crack, 2: solid}", where=document.place((*at, "phases")))
+        raise RecordError(
+            "names no phases, such as {1: crack, 2: solid}", where=document.place((*at, "phases"))
+        )
     scan = fields.get("scan")
     if not isinstance(scan, str):
         raise RecordError("names no scan", where=document.place((*at, "scan")))
@@ -209,8 +215,6 @@ def _labels_order(document: Document, at: tuple[str, ...], fields: dict[str, Any
         pad=fields.get("pad"),
         where=document.place(at),
     )
-
-
 
 
 def check_study(path: Path) -> dict[str, Any]:
@@ -231,8 +235,9 @@ def check_study(path: Path) -> dict[str, Any]:
         for id_, fields in _entries(document, section):
             for name, target in RECORDS[kind].references().items():
                 if fields.get(name) is not None and fields[name] not in ids[target]:
+                    known = ", ".join(sorted(ids[target])) or "none"
                     raise RecordError(
-                        f"the file has no {target} {fields[name]!r}; it has: {', '.join(sorted(ids[target])) or 'none'}",
+                        f"the file has no {target} {fields[name]!r}; it has: {known}",
                         where=document.place((section, id_, name)),
                     )
     counts = {section: len(ids[kind]) for section, kind in sections.items() if ids[kind]}

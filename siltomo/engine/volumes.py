@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
 from siltomo.model import Scan, Segmentation
@@ -24,7 +25,9 @@ def lazy_volume(catalog: Catalog, stored: StoredRecord, *, level: int = 0) -> da
     chunks = array.shards or array.chunks
     content = stored.body["volume"]["content"]
     # the name says the content, so that dask neither hashes the array nor takes two volumes for one
-    return da.from_array(array, chunks=chunks, name=f"{stored.id}-{content[-16:]}-{level}", asarray=False)
+    name = f"{stored.id}-{content[-16:]}-{level}"
+    lazy: da.Array = da.from_array(array, chunks=chunks, name=name, asarray=False)  # type: ignore[no-untyped-call]
+    return lazy
 
 
 def scan_dataset(catalog: Catalog, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
@@ -61,7 +64,7 @@ def scan_dataset(catalog: Catalog, id: str, *, level: int = 0) -> xr.Dataset:  #
     return xr.Dataset(variables, coords=coordinates, attrs=attributes)
 
 
-def _centres(size: int, edge: float, level: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _centres(size: int, edge: float, level: int) -> NDArray[np.float64]:
     """Centres of voxels in um; a voxel of level n averages 2**n of them, so its centre moves with it."""
     factor = 2**level
-    return (np.arange(size) * factor + (factor - 1) / 2) * edge
+    return np.asarray((np.arange(size) * factor + (factor - 1) / 2) * edge)

@@ -63,7 +63,7 @@ def read_yaml(path: Path) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
         raise FormatError(f"is not YAML: {problem}", where=f"{path}{line}") from error
     except RecursionError as error:
@@ -76,7 +76,8 @@ def read_yaml(path: Path) -> Document:
 def _refuse_aliases(path: Path, text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise FormatError("aliases (*name) are not read", where=f"{path}:{event.start_mark.line + 1}")
+            line = event.start_mark.line + 1 if event.start_mark is not None else "?"
+            raise FormatError("aliases (*name) are not read", where=f"{path}:{line}")
 
 
 def _value(

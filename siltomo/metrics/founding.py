@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from siltomo.kernels import SlabComponents, ThicknessCounts, euler_number, phase_volume, surface_area, window_volume
+from siltomo.kernels import (
+    SlabComponents,
+    ThicknessCounts,
+    euler_number,
+    phase_volume,
+    surface_area,
+    window_volume,
+)
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.measures import (
     Components,

@@ -51,7 +51,7 @@ class Voxels(Measure[VoxelCount]):
     def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
         return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
 
-    def memory(self, planes: int) -> int:
+    def memory(self, planes: int) -> int:  # noqa: ARG002
         return _SMALL
 
 
@@ -63,14 +63,15 @@ class Tiles(Measure[NDArray[np.int64]]):
 
     def measure(self, slab: Slab) -> NDArray[np.int64]:
         labels = slab.labels(after=self.after)
-        return label_configurations(
+        counts: NDArray[np.int64] = label_configurations(
             labels, [self.sample.phase_values], outside=self.sample.outside or None, threads=_ONE
-        )[0]
+        )
+        return counts[0]
 
     def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
         return upper + lower
 
-    def memory(self, planes: int) -> int:
+    def memory(self, planes: int) -> int:  # noqa: ARG002
         return _SMALL + self.sample.plane
 
 

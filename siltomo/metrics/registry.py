@@ -161,7 +161,11 @@ def metric(
     """
 
     def declare(function: F) -> F:
-        registry.add(_declared(function, name, unit=unit, version=version, fixed=dict(fixed or {}), phases=tuple(phases)))
+        registry.add(
+            _declared(
+                function, name, unit=unit, version=version, fixed=dict(fixed or {}), phases=tuple(phases)
+            )
+        )
         return function
 
     return declare
