@@ -7,7 +7,7 @@
     │   ├── UnitError                                    a quantity without a unit, or with a wrong one
     │   ├── RecordError                                  a record breaks its schema or contradicts itself
     │   ├── FormatError                                  a file is not what it should be
-    │   ├── MismatchError                                two sources disagree (file and user, image and labels)
+    │   ├── MismatchError                                two sources disagree (file, user, labels)
     │   ├── TakenError                                   an id is taken by something else
     │   ├── ExpressionError                              a --where expression cannot be read
     │   ├── RegistrationError                            a metric was declared wrongly
@@ -59,6 +59,8 @@ class Amend:
     """What to do first, in words, where a command alone does not mend it."""
     drop: tuple[str, ...] = ()
     """Options to leave out."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables to set."""
 
 
 class SiltomoError(Exception):

@@ -1,1 +1,41 @@
 """Exact measurements on arrays: counts, surfaces, distances, thickness, components."""
+
+from siltomo.kernels.components import Components, SlabComponents, component_sizes, label_slab
+from siltomo.kernels.configurations import configuration_histogram, label_configurations
+from siltomo.kernels.counts import label_counts
+from siltomo.kernels.distance import NoBackgroundError, squared_distance
+from siltomo.kernels.surfaces import (
+    euler_number,
+    interface_area,
+    mean_breadth,
+    phase_volume,
+    surface_area,
+    window_volume,
+)
+from siltomo.kernels.thickness import local_thickness, thickness_counts
+from siltomo.kernels.thickness_distribution import ThicknessCounts
+from siltomo.kernels.thickness_slabs import HaloTooLargeError, slab_bytes, slab_thickness_counts
+
+__all__ = [
+    "Components",
+    "HaloTooLargeError",
+    "NoBackgroundError",
+    "SlabComponents",
+    "ThicknessCounts",
+    "component_sizes",
+    "configuration_histogram",
+    "euler_number",
+    "interface_area",
+    "label_configurations",
+    "label_counts",
+    "label_slab",
+    "local_thickness",
+    "mean_breadth",
+    "phase_volume",
+    "slab_bytes",
+    "slab_thickness_counts",
+    "squared_distance",
+    "surface_area",
+    "thickness_counts",
+    "window_volume",
+]

@@ -1,0 +1,57 @@
+"""What the storage below can do to us, as one error with the reason and the way out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from siltomo.errors import SiltomoError
+
+__all__ = ["StorageError", "storage_faults"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class StorageError(SiltomoError, OSError):
+    """The disk below the catalog is full, failing, or may not be written."""
+
+    exit_code = 3
+    default_code = "SIL182"
+
+
+@contextmanager
+def storage_faults(root: Path) -> Iterator[None]:
+    """Raise every ``OSError`` of the block as a :class:`StorageError` that names the file."""
+    try:
+        yield
+    except SiltomoError:
+        raise
+    except OSError as error:
+        raise _explained(error, root) from error
+
+
+def _explained(error: OSError, root: Path) -> StorageError:
+    where = str(error.filename or root)
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageError(
+            f"no space left for the catalog ({reason}); what it held before is unchanged",
+            code="SIL181",
+            fix=f"free space on the disk of {root}, then repeat the command",
+            where=where,
+        )
+    if error.errno in _DENIED:
+        return StorageError(
+            f"the catalog may not be written or read here ({reason})",
+            code="SIL183",
+            fix=f"check who owns {root} and whether its disk is mounted read-only",
+            where=where,
+        )
+    return StorageError(
+        f"the disk failed ({reason}); what the catalog held before is unchanged",
+        fix="check the disk and its cable or network, then run: siltomo catalog verify",
+        where=where,
+    )

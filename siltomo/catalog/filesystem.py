@@ -1,0 +1,154 @@
+"""The one door to the disk: every durable effect of the catalog is a method of :class:`FileSystem`.
+
+Tests put a failing disk behind it (crash, torn write, full, broken) and count the calls, so nothing else in
+this package may create, change, rename or remove a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["FileSystem", "Lock", "listing"]
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class FileSystem:
+    """A local disk. Each method is one effect; what is not synced may be lost in a power cut."""
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder and those above it; durable once its parents are synced."""
+        path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, path: Path, data: bytes | memoryview) -> None:
+        """Write a new file; an existing one is an error."""
+        with path.open("xb") as file:
+            file.write(data)
+
+    def fsync(self, path: Path) -> None:
+        """Make a file's bytes durable. An error is final: the kernel may have dropped the bytes."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            _full_sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def fsync_dir(self, path: Path) -> None:
+        """Make a folder's names durable (a no-op where folders cannot be opened)."""
+        if os.name == "nt":
+            return
+        self.fsync(path)
+
+    def protect(self, path: Path) -> None:
+        """Take away the right to write a file."""
+        path.chmod(0o444)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Move a file or folder to a name that must be free."""
+        if new.exists():
+            raise FileExistsError(errno.EEXIST, "already there", str(new))
+        old.rename(new)
+
+    def link(self, old: Path, new: Path) -> None:
+        """Give a file a second name: whole at once, and an error when the name is taken."""
+        os.link(old, new)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a name; no error when it is gone."""
+        path.unlink(missing_ok=True)
+
+    def rmtree(self, path: Path) -> None:
+        """Remove a folder that nobody reads, as far as possible."""
+        if os.name == "nt":  # protected files cannot be removed there
+            for file in path.rglob("*"):
+                file.chmod(stat.S_IRWXU)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def lock(self, path: Path) -> Lock | None:
+        """Take the lock of a transaction; None when somebody holds it."""
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        held = False
+        try:
+            held = _take(descriptor) and _still_names(path, descriptor)
+            return Lock(self, path, descriptor) if held else None
+        finally:
+            if not held:
+                os.close(descriptor)
+
+    def look(self, path: Path) -> None:
+        """Mark a read that a decision hangs on; the schedule tests switch threads here."""
+
+    def free_bytes(self, path: Path) -> int:
+        """Return the space left for us on the disk of a folder."""
+        return shutil.disk_usage(path).free
+
+
+class Lock:
+    """A held lock file; released and removed at the end of a ``with`` block, or when the process dies."""
+
+    def __init__(self, fs: FileSystem, path: Path, descriptor: int) -> None:
+        self._fs, self.path, self._descriptor = fs, path, descriptor
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # the name goes first: whoever opens it between the two finds another inode and lets go
+            if os.name != "nt":
+                self._fs.unlink(self.path)
+        finally:
+            os.close(self._descriptor)
+        if os.name == "nt":
+            self._fs.unlink(self.path)
+
+
+def listing(path: Path) -> list[str]:
+    """Return the sorted names in a folder; none when there is no such folder."""
+    try:
+        return sorted(entry.name for entry in os.scandir(path))
+    except FileNotFoundError:
+        return []
+
+
+def _full_sync(descriptor: int) -> None:
+    """Sync to the medium; plain fsync stops at the drive's cache on macOS."""
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    if command is not None:
+        fcntl.fcntl(descriptor, command)
+        return
+    os.fsync(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    """Lock an open file without waiting; False when somebody else has it."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
+    return True
+
+
+def _still_names(path: Path, descriptor: int) -> bool:
+    """Return whether the path still names the file we locked, and not a later one."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

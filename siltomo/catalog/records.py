@@ -1,0 +1,187 @@
+"""Records as they stand on disk: sealed, numbered, each naming the seal of the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from siltomo.catalog.filesystem import listing
+from siltomo.catalog.layout import Layout, revision_of
+from siltomo.catalog.sealed import DamagedError, seal, unseal
+
+__all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record", "seal_record", "utc_now"]
+
+
+@dataclass(frozen=True)
+class VolumeRef:
+    """What a record says about its volume."""
+
+    bag: str
+    """The bag's folder below ``objects/<kind>/``."""
+    path: str
+    """The OME-Zarr inside the bag."""
+    manifest: str
+    """sha256 of the bag's list of files, each with its sha256."""
+    content: str
+    """Content id of the full-resolution voxels."""
+    shape: tuple[int, int, int]
+    """Voxels along z, y, x."""
+    dtype: str
+    """The voxels' type, such as ``"uint16"``."""
+    levels: int
+    """How many resolutions there are."""
+    bytes: int
+    """What the bag takes on disk."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain object that stands in the record."""
+        return {**vars(self), "shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> VolumeRef:
+        """Read what :meth:`to_json` wrote."""
+        z, y, x = given["shape"]
+        return cls(**{**given, "shape": (int(z), int(y), int(x))})
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """One revision of a record."""
+
+    kind: str
+    id: str
+    revision: int
+    body: Mapping[str, Any]
+    """The record itself, a JSON object."""
+    created: str
+    """When this revision was written, in UTC."""
+    seal: str
+    """sha256 of the record."""
+    volume: VolumeRef | None = None
+    removed: bool = False
+    """Whether this revision says that the record is gone."""
+    prev: str | None = None
+    """The seal of the revision before."""
+
+
+def utc_now() -> str:
+    """Return the time in UTC to the second, as ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seal_record(
+    kind: str,
+    id_: str,
+    body: Mapping[str, Any],
+    *,
+    after: StoredRecord | None,
+    volume: VolumeRef | None = None,
+    removed: bool = False,
+) -> tuple[bytes, StoredRecord]:
+    """Return the bytes of the next revision, and the record they hold."""
+    revision = 1 if after is None else after.revision + 1
+    created, prev = utc_now(), None if after is None else after.seal
+    envelope = {
+        "kind": kind,
+        "id": id_,
+        "revision": revision,
+        "prev": prev,
+        "created": created,
+        "removed": removed,
+        "volume": None if volume is None else volume.to_json(),
+        "body": body,
+    }
+    data, digest = seal(envelope)
+    return data, StoredRecord(kind, id_, revision, body, created, digest, volume, removed, prev)
+
+
+def decode_record(data: bytes, *, where: str) -> StoredRecord:
+    """Read a record and check its seal.
+
+    Raises
+    ------
+    DamagedError
+        When its bytes are not what was written.
+    """
+    value, digest = unseal(data, where=where)
+    try:
+        volume = value["volume"]
+        return StoredRecord(
+            kind=value["kind"],
+            id=value["id"],
+            revision=value["revision"],
+            body=value["body"],
+            created=value["created"],
+            seal=digest,
+            volume=None if volume is None else VolumeRef.from_json(volume),
+            removed=value["removed"],
+            prev=value["prev"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"this is no record of a catalog: {error!r}", where=where) from error
+
+
+def read_record(path: Path, *, kind: str, id_: str, revision: int) -> StoredRecord:
+    """Read a record file and check that it holds what its path promises.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    DamagedError
+        When its bytes are not what was written.
+    """
+    record = decode_record(path.read_bytes(), where=str(path))
+    if (record.kind, record.id, record.revision) != (kind, id_, revision):
+        raise DamagedError(
+            f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
+            where=str(path),
+        )
+    return record
+
+
+class Shelf:
+    """The reading side of ``records/``: names first, files only when they are asked for."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def kinds(self) -> list[str]:
+        """Return the kinds that have a folder, results left out."""
+        return [name for name in listing(self._layout.records) if name != "result"]
+
+    def known(self, kind: str) -> list[str]:
+        """Return every id that ever had a record of this kind."""
+        return listing(self._layout.records / kind)
+
+    def revisions(self, kind: str, id_: str) -> list[int]:
+        """Return the revisions that exist, ascending."""
+        names = listing(self._layout.revisions(kind, id_))
+        return [revision for name in names if (revision := revision_of(name)) is not None]
+
+    def read(self, kind: str, id_: str, revision: int) -> StoredRecord:
+        """Read one revision."""
+        path = self._layout.record(kind, id_, revision)
+        return read_record(path, kind=kind, id_=id_, revision=revision)
+
+    def newest(self, kind: str, id_: str) -> StoredRecord | None:
+        """Read the last revision, which may say that the record is removed; None when there never was one."""
+        revisions = self.revisions(kind, id_)
+        return self.read(kind, id_, revisions[-1]) if revisions else None
+
+    def live(self, kind: str) -> Iterator[str]:
+        """Return the ids that are not removed, reading only those records that have more than one revision."""
+        for id_ in self.known(kind):
+            revisions = self.revisions(kind, id_)
+            if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):
+                yield id_
+
+    def _removed(self, kind: str, id_: str, revision: int) -> bool:
+        """Return whether a revision is a tombstone; a damaged one is not taken for one."""
+        try:
+            return self.read(kind, id_, revision).removed
+        except DamagedError:
+            return False

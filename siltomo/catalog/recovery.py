@@ -1,0 +1,96 @@
+"""Finish or take back what a killed process left behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from siltomo.catalog.filesystem import FileSystem, listing
+from siltomo.catalog.layout import RECORD, Layout
+from siltomo.catalog.manifest import bag_problems, read_manifest
+from siltomo.catalog.records import StoredRecord, decode_record
+from siltomo.catalog.sealed import DamagedError
+from siltomo.catalog.transactions import discard, finish_volume, holds
+
+__all__ = ["Recovered", "recover"]
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A change that a killed process had begun."""
+
+    transaction: str
+    outcome: Literal["completed", "dropped"]
+    kind: str = ""
+    """Of the record, where it was written already."""
+    id: str = ""
+    why: str = ""
+    """Why it was dropped."""
+
+
+def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
+    """Complete each dead change that is whole, drop each that is not, and sweep up.
+
+    Changes of living processes hold their lock and are left alone. May itself be killed and repeated.
+    """
+    found: list[Recovered] = []
+    for name in listing(layout.staging):
+        fs.look(layout.staging / name)
+        lock = fs.lock(layout.locks / name)
+        if lock is None:
+            continue
+        with lock:
+            staging = layout.staging / name
+            if staging.exists():  # else its process ended well between the listing and the lock
+                found.append(_settle(layout, fs, staging))
+    for name in listing(layout.trash):
+        fs.rmtree(layout.trash / name)
+    for name in listing(layout.locks):
+        lock = None if (layout.staging / name).exists() else fs.lock(layout.locks / name)
+        if lock is not None:
+            with lock:
+                pass
+    return found
+
+
+def _settle(layout: Layout, fs: FileSystem, staging: Path) -> Recovered:
+    """Roll one dead change forward where it is whole, else back."""
+    try:
+        data = (staging / RECORD).read_bytes()
+        record = decode_record(data, where=str(staging / RECORD))
+    except (FileNotFoundError, DamagedError):
+        discard(layout, fs, staging)
+        return Recovered(staging.name, "dropped", why="it was killed before everything was written")
+    if record.volume is None:  # never promised to anybody, and quick to repeat
+        discard(layout, fs, staging)
+        return Recovered(staging.name, "dropped", record.kind, record.id, "it was killed before it was done")
+    why = _obstacle(layout, staging, record, data)
+    if not why:
+        try:
+            finish_volume(layout, fs, staging, record, data)
+        except FileExistsError:
+            why = "another record took its name"
+    if why:
+        discard(layout, fs, layout.bag(record.kind, record.volume.bag))
+    discard(layout, fs, staging)
+    return Recovered(staging.name, "dropped" if why else "completed", record.kind, record.id, why)
+
+
+def _obstacle(layout: Layout, staging: Path, record: StoredRecord, data: bytes) -> str:
+    """Return why a change with a volume cannot be completed; empty when it can, or is already."""
+    assert record.volume is not None
+    target = layout.record(record.kind, record.id, record.revision)
+    if holds(target, data):
+        return ""
+    if target.exists():
+        return "another record took its name"
+    published = layout.bag(record.kind, record.volume.bag)
+    bag = published if published.exists() else staging / "bag"
+    try:
+        files = read_manifest(bag, record.volume.manifest)
+    except DamagedError as error:
+        return error.message
+    for path, what in bag_problems(bag, files, full=True):
+        return f"{path}: {what}"
+    return ""

@@ -1,0 +1,448 @@
+"""The catalog as its callers see it: records by kind and id, volumes behind them, results by content key."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from siltomo.catalog.content import Planes
+from siltomo.catalog.faults import StorageError, storage_faults
+from siltomo.catalog.filesystem import FileSystem
+from siltomo.catalog.ids import check_id, check_key, check_kind, nearest
+from siltomo.catalog.layout import Layout
+from siltomo.catalog.manifest import read_manifest, volume_files
+from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
+from siltomo.catalog.recovery import Recovered, recover
+from siltomo.catalog.sealed import checked_body, seal, unseal
+from siltomo.catalog.transactions import Transaction
+from siltomo.catalog.verify import Damage, verify
+from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
+from siltomo.errors import MismatchError, NotFoundError, TakenError
+
+if TYPE_CHECKING:
+    import zarr
+
+    from siltomo.catalog.volume_writer import Progress
+
+__all__ = ["CatalogStore"]
+
+FORMAT, VERSION = "siltomo-catalog", 1
+
+
+class CatalogStore:
+    """A folder of immutable records and volumes.
+
+    Every change is one transaction that ends with the exclusive creation of a small sealed record. A crash, a full disk
+    or a racing writer leaves what was there before as it was. Open one with :meth:`create` or :meth:`open`.
+
+    Parameters
+    ----------
+    root
+        The catalog's folder.
+    uuid
+        The catalog's own id.
+    fs
+        The disk.
+    """
+
+    def __init__(self, root: Path, uuid: str, fs: FileSystem) -> None:
+        self.root, self.uuid = root, uuid
+        self._fs = fs
+        self._layout = Layout(root)
+        self._shelf = Shelf(self._layout)
+
+    # ------------------------------------------------------------------ opening
+
+    @classmethod
+    def create(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+        """Make a folder a catalog; other files in it are left alone.
+
+        Raises
+        ------
+        TakenError
+            When it is one already.
+        StorageError
+            When it cannot be written.
+        """
+        fs = fs or FileSystem()
+        layout = Layout(Path(root))
+        marker = {"format": FORMAT, "version": VERSION, "uuid": str(uuid.uuid4()), "features": []}
+        with storage_faults(layout.root):
+            if layout.marker.exists():
+                raise _taken_folder(layout.root)
+            for folder in layout.folders():
+                fs.mkdir(folder)
+            with Transaction.begin(layout, fs) as transaction:
+                try:
+                    transaction.commit_marker(seal(marker)[0])
+                except FileExistsError:
+                    raise _taken_folder(layout.root) from None
+        return cls.open(layout.root, fs=fs)
+
+    @classmethod
+    def open(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+        """Open a catalog for reading and writing.
+
+        Raises
+        ------
+        NotFoundError
+            When the folder is no catalog.
+        MismatchError
+            When a newer siltomo made it.
+        DamagedError
+            When the file that makes it a catalog was changed.
+        """
+        layout = Layout(Path(root))
+        with storage_faults(layout.root):
+            try:
+                data = layout.marker.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFoundError(
+                    f"there is no catalog in {layout.root}", fix=f"siltomo init {layout.root}"
+                ) from None
+        marker, _ = unseal(data, where=str(layout.marker))
+        if marker.get("format") != FORMAT or marker.get("version") != VERSION or marker.get("features"):
+            raise MismatchError(
+                f"this catalog has format {marker.get('format')!r} version {marker.get('version')} with features "
+                f"{marker.get('features')}; this siltomo reads version {VERSION}",
+                fix="install a newer siltomo",
+                where=str(layout.marker),
+            )
+        return cls(layout.root, str(marker["uuid"]), fs or FileSystem())
+
+    @staticmethod
+    def is_catalog(root: Path) -> bool:
+        """Return whether a folder is a catalog, of any version."""
+        return Layout(root).marker.is_file()
+
+    # ------------------------------------------------------------------ reading records
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of a kind, sorted, removed ones left out. Reads names, and few files."""
+        with storage_faults(self.root):
+            return list(self._shelf.live(check_kind(kind)))
+
+    def find(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002
+        """Return the newest revision of a record; None when there is none or it is removed."""
+        with storage_faults(self.root):
+            record = self._shelf.newest(check_kind(kind), check_id(id))
+        return None if record is None or record.removed else record
+
+    def get(self, kind: str, id: str) -> StoredRecord:  # noqa: A002
+        """Return the newest revision of a record.
+
+        Raises
+        ------
+        NotFoundError
+            When there is none; the message names those with similar ids.
+        DamagedError
+            When its bytes are not what was written.
+        """
+        record = self.find(kind, id)
+        if record is None:
+            known = self.ids(kind)
+            near = nearest(id, known)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(known)} of this kind"
+            raise NotFoundError(f"no {kind} {id!r} in the catalog: {hint}", where=str(self.root))
+        return record
+
+    def all(self, kind: str) -> Iterator[StoredRecord]:
+        """Yield the newest revision of every record of a kind, sorted by id."""
+        for id_ in self._shelf.known(check_kind(kind)):
+            with storage_faults(self.root):
+                record = self._shelf.newest(kind, id_)
+            if record is not None and not record.removed:
+                yield record
+
+    def history(self, kind: str, id: str) -> list[StoredRecord]:  # noqa: A002
+        """Return every revision of a record, oldest first, removals included."""
+        check_kind(kind), check_id(id)
+        with storage_faults(self.root):
+            return [self._shelf.read(kind, id, revision) for revision in self._shelf.revisions(kind, id)]
+
+    # ------------------------------------------------------------------ writing records
+
+    def put(self, kind: str, id: str, body: Mapping[str, Any]) -> tuple[StoredRecord, bool]:  # noqa: A002
+        """Add a record.
+
+        Returns
+        -------
+        StoredRecord
+            The record as it stands in the catalog.
+        bool
+            Whether it is new; False when the same record was there already.
+
+        Raises
+        ------
+        TakenError
+            When the id has another record.
+        """
+        check_kind(kind), check_id(id)
+        made = checked_body(body)
+        with storage_faults(self.root):
+            newest = self._shelf.newest(kind, id)
+            if newest is None or newest.removed:
+                data, record = seal_record(kind, id, made, after=newest)
+                try:
+                    with Transaction.begin(self._layout, self._fs) as transaction:
+                        transaction.commit_record(record, data)
+                except FileExistsError:
+                    newest = self._shelf.newest(kind, id)
+                else:
+                    return record, True
+        if newest is not None and not newest.removed and newest.body == made:
+            return newest, False
+        raise _taken(kind, id, newest)
+
+    def revise(self, kind: str, id: str, body: Mapping[str, Any], *, of: int) -> StoredRecord:  # noqa: A002
+        """Replace a record by its next revision; a body that says the same changes nothing.
+
+        Parameters
+        ----------
+        kind, id
+            Which record.
+        body
+            All of it.
+        of
+            The revision that was read before the change was made.
+
+        Raises
+        ------
+        TakenError
+            With code SIL112 when somebody else revised it since.
+        """
+        current = self.get(kind, id)
+        made = checked_body(body)
+        if current.revision != of:
+            raise _overtaken(current, of)
+        return current if current.body == made else self._append(current, made, removed=False)
+
+    def remove(self, kind: str, id: str) -> StoredRecord:  # noqa: A002
+        """Mark a record as removed; its history and its volume stay on disk, and the id may be added again.
+
+        Raises
+        ------
+        NotFoundError
+            When there is none.
+        TakenError
+            With code SIL112 when somebody revised it at the same moment.
+        """
+        current = self.get(kind, id)
+        return self._append(current, current.body, removed=True)
+
+    def _append(self, current: StoredRecord, body: Mapping[str, Any], *, removed: bool) -> StoredRecord:
+        data, record = seal_record(
+            current.kind, current.id, body, after=current, volume=current.volume, removed=removed
+        )
+        with storage_faults(self.root):
+            try:
+                with Transaction.begin(self._layout, self._fs) as transaction:
+                    transaction.commit_record(record, data)
+            except FileExistsError:
+                raise _overtaken(self._shelf.newest(current.kind, current.id), current.revision) from None
+        return record
+
+    # ------------------------------------------------------------------ results
+
+    def find_result(self, key: str) -> StoredRecord | None:
+        """Return the result kept under a content key, or None.
+
+        Raises
+        ------
+        DamagedError
+            When its bytes are not what was written.
+        """
+        with storage_faults(self.root):
+            try:
+                return read_record(self._layout.result(check_key(key)), kind="result", id_=key, revision=1)
+            except FileNotFoundError:
+                return None
+
+    def put_result(self, key: str, body: Mapping[str, Any]) -> StoredRecord:
+        """Keep a result under its content key; the same result again changes nothing.
+
+        Raises
+        ------
+        MismatchError
+            With code SIL113 when another result stands there: the metric is not deterministic, or its code
+            changed and its version did not.
+        """
+        made = checked_body(body)
+        found = self.find_result(key)
+        if found is None:
+            data, record = seal_record("result", key, made, after=None)
+            with storage_faults(self.root):
+                try:
+                    with Transaction.begin(self._layout, self._fs) as transaction:
+                        transaction.commit_result(key, data)
+                except FileExistsError:
+                    found = self.find_result(key)
+                else:
+                    return record
+        if found is None or found.body != made:
+            raise MismatchError(
+                f"the result {key} is in the catalog already, with other numbers: the metric gives another answer "
+                f"for the same input each time, or its code was changed without a new version",
+                code="SIL113",
+                fix="raise the version of the metric",
+                where=str(self._layout.result(key)),
+            )
+        return found
+
+    # ------------------------------------------------------------------ volumes
+
+    def add_volume(
+        self,
+        kind: str,
+        id: str,  # noqa: A002
+        spec: VolumeSpec,
+        planes: Planes,
+        body: Callable[[VolumeFacts], Mapping[str, Any]],
+        *,
+        extra: Mapping[str, bytes] | None = None,
+        progress: Progress | None = None,
+    ) -> StoredRecord:
+        """Store a volume and its record, as one change.
+
+        Parameters
+        ----------
+        kind, id
+            The record's.
+        spec
+            The volume.
+        planes
+            Gives the planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x); called in ascending order, each
+            plane once.
+        body
+            Makes the record once the voxels' content and range are known.
+        extra
+            Small files to keep beside the volume, by their path in the bag, such as the scanner's log.
+        progress
+            Called with the planes done and all planes.
+
+        Raises
+        ------
+        TakenError
+            When the id has a record.
+        BadInputError
+            When the source does not give what the spec states.
+        StorageError
+            When the disk is full or fails; nothing has changed then.
+        """
+        from siltomo.catalog.bags import fill_bag
+
+        check_kind(kind), check_id(id)
+        with storage_faults(self.root):
+            newest = self._shelf.newest(kind, id)
+            if newest is not None and not newest.removed:
+                raise _taken(kind, id, newest)
+            self._check_space(spec)
+            try:
+                with Transaction.begin(self._layout, self._fs) as transaction:
+                    volume, facts = fill_bag(
+                        transaction, id, spec, planes, extra=extra or {}, progress=progress
+                    )
+                    made = checked_body(body(facts))
+                    data, record = seal_record(kind, id, made, after=newest, volume=volume)
+                    transaction.commit_volume(record, data)
+            except FileExistsError:
+                raise _taken(kind, id, self._shelf.newest(kind, id)) from None
+        return record
+
+    def bag(self, record: StoredRecord) -> Path:
+        """Return the folder that holds a record's volume and its list of files.
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no volume.
+        """
+        if record.volume is None:
+            raise NotFoundError(f"{record.kind} {record.id} has no volume")
+        return self._layout.bag(record.kind, record.volume.bag)
+
+    def open_volume(self, record: StoredRecord, *, level: int = 0) -> zarr.Array[Any]:
+        """Open one resolution of a record's volume; reads its metadata and no voxel.
+
+        Parameters
+        ----------
+        record
+            A record that has a volume.
+        level
+            0 for full resolution, each next one half of it.
+
+        Returns
+        -------
+        zarr.Array
+            Read-only. A lost, cut or changed file raises ``DamagedError`` where plain zarr reads zeros.
+        """
+        from siltomo.catalog.zarr_stores import open_level
+
+        bag = self.bag(record)
+        assert record.volume is not None
+        if not 0 <= level < record.volume.levels:
+            raise NotFoundError(
+                f"{record.kind} {record.id} has the levels 0 to {record.volume.levels - 1}, not {level}"
+            )
+        with storage_faults(self.root):
+            files = read_manifest(bag, record.volume.manifest)
+            inner = volume_files(files, record.volume.path)
+            array: zarr.Array[Any] = open_level(bag / record.volume.path, inner, level)
+        return array
+
+    # ------------------------------------------------------------------ care
+
+    def recover(self) -> list[Recovered]:
+        """Complete or drop what killed processes left; every writing command begins with it."""
+        with storage_faults(self.root):
+            return recover(self._layout, self._fs)
+
+    def verify(
+        self, *, full: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> list[Damage]:
+        """Compare the catalog with what was written; repairs nothing.
+
+        Parameters
+        ----------
+        full
+            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is there
+            in its size.
+        progress
+            Called with the bytes of the volumes done and of all.
+        """
+        with storage_faults(self.root):
+            return verify(self._layout, full=full, progress=progress)
+
+    def _check_space(self, spec: VolumeSpec) -> None:
+        needed, free = space_needed(spec), self._fs.free_bytes(self.root)
+        if free < needed:
+            raise StorageError(
+                f"the volume needs up to {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left",
+                code="SIL181",
+                fix=f"free space on the disk of {self.root}, then repeat the command",
+                where=str(self.root),
+            )
+
+
+def _taken(kind: str, id_: str, newest: StoredRecord | None) -> TakenError:
+    since = f" (revision {newest.revision} of {newest.created})" if newest else ""
+    return TakenError(
+        f"{kind} {id_!r} is in the catalog already{since}, with other content",
+        fix="choose another id, or change the record with the command `set`",
+    )
+
+
+def _overtaken(current: StoredRecord | None, of: int) -> TakenError:
+    now = f"revision {current.revision} of {current.created}" if current else "another revision"
+    name = f"{current.kind} {current.id}" if current else "the record"
+    return TakenError(
+        f"{name} was changed by somebody else since it was read: it is {now}, the change was made to revision {of}",
+        code="SIL112",
+        fix="repeat the command",
+    )
+
+
+def _taken_folder(root: Path) -> TakenError:
+    return TakenError(f"{root} is a catalog already", fix=f"siltomo --catalog {root} catalog list")

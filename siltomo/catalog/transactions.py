@@ -1,0 +1,184 @@
+"""The steps by which something becomes part of a catalog, so that a reader sees all of it or nothing.
+
+What is being written lies in ``staging/<transaction>/`` under a lock that dies with its process. A volume's bag
+is renamed into ``objects/`` first; then the sealed record is linked to its name in ``records/``, which is the one
+moment that counts: it fails when the name is taken. Each step is synced before the next begins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from siltomo.catalog.filesystem import FileSystem
+from siltomo.catalog.ids import new_transaction
+from siltomo.catalog.layout import RECORD, Layout
+from siltomo.catalog.records import StoredRecord
+
+__all__ = ["Transaction", "discard", "finish_volume", "holds", "sync_folders"]
+
+
+class Transaction:
+    """One change that is being made, under a lock."""
+
+    def __init__(self, name: str, layout: Layout, fs: FileSystem) -> None:
+        self.name, self.layout, self.fs = name, layout, fs
+        self._left_to_recovery = False
+
+    @classmethod
+    @contextmanager
+    def begin(cls, layout: Layout, fs: FileSystem) -> Iterator[Transaction]:
+        """Open a transaction; at the end of the block its staging folder is gone, whatever happened."""
+        name = new_transaction()
+        # the lock comes first: a folder without a lock is a dead one and may be dropped at any time
+        while (lock := fs.lock(layout.locks / name)) is None:
+            name = new_transaction()
+        with lock:
+            transaction = cls(name, layout, fs)
+            try:
+                fs.look(transaction.staging)
+                fs.mkdir(transaction.staging)
+                yield transaction
+            finally:
+                if not transaction._left_to_recovery:
+                    with suppress(OSError):  # recovery sweeps what cannot be removed now
+                        discard(layout, fs, transaction.staging)
+
+    @property
+    def staging(self) -> Path:
+        """The transaction's own folder."""
+        return self.layout.staging / self.name
+
+    @property
+    def bag(self) -> Path:
+        """The bag while it is being filled."""
+        return self.staging / "bag"
+
+    def bag_name(self, id_: str) -> str:
+        """Return the name of the bag once it is published; no other bag ever has it."""
+        return f"{id_}.{self.name}"
+
+    def store(self, path: Path, data: bytes) -> None:
+        """Write a file of the transaction, durably up to its name."""
+        self.fs.mkdir(path.parent)
+        self.fs.write(path, data)
+        self.fs.fsync(path)
+
+    def commit_marker(self, data: bytes) -> None:
+        """Make the folder a catalog."""
+        self.store(self.staging / RECORD, data)
+        self.fs.fsync_dir(self.layout.root)  # the folders, before the marker says that they are there
+        _link(self.fs, self.staging / RECORD, self.layout.marker, data)
+        with suppress(PermissionError):  # a folder above may be closed to us
+            self.fs.fsync_dir(self.layout.root.absolute().parent)
+
+    def commit_record(self, record: StoredRecord, data: bytes) -> None:
+        """Make a record without a volume part of the catalog."""
+        self.store(self.staging / RECORD, data)
+        link_record(self.layout, self.fs, self.staging / RECORD, record, data)
+
+    def commit_result(self, key: str, data: bytes) -> None:
+        """Make a metric result part of the catalog."""
+        target = self.layout.result(key)
+        self.store(self.staging / RECORD, data)
+        self.fs.mkdir(target.parent)
+        self.fs.fsync_dir(target.parent.parent)
+        self.fs.fsync_dir(self.layout.records)
+        _link(self.fs, self.staging / RECORD, target, data)
+
+    def commit_volume(self, record: StoredRecord, data: bytes) -> None:
+        """Make a record and its bag, complete and read back, part of the catalog."""
+        self.store(self.bag / RECORD, data)
+        self.fs.protect(self.bag / RECORD)
+        sync_folders(self.fs, self.bag)
+        self.store(self.staging / RECORD, data)
+        # from here on recovery finishes what we began; before, it rolls back
+        self.fs.fsync_dir(self.staging)
+        self.fs.fsync_dir(self.layout.staging)
+        try:
+            finish_volume(self.layout, self.fs, self.staging, record, data)
+        except BaseException:
+            # a bag that cannot be taken back keeps its transaction, by which recovery knows what it is
+            self._left_to_recovery = True
+            with suppress(OSError):
+                _withdraw_bag(self.layout, self.fs, record, data)
+                self._left_to_recovery = False
+            raise
+
+
+def finish_volume(layout: Layout, fs: FileSystem, staging: Path, record: StoredRecord, data: bytes) -> None:
+    """Publish a bag and link its record; may be repeated after a crash at any point.
+
+    Raises
+    ------
+    FileExistsError
+        When another record took the name.
+    """
+    assert record.volume is not None
+    bag, published = staging / "bag", layout.bag(record.kind, record.volume.bag)
+    fs.mkdir(published.parent)
+    fs.fsync_dir(layout.objects)
+    if bag.exists() and not published.exists():
+        fs.rename(bag, published)
+    fs.fsync_dir(published.parent)
+    fs.fsync_dir(staging)
+    link_record(layout, fs, staging / RECORD, record, data)
+
+
+def link_record(layout: Layout, fs: FileSystem, source: Path, record: StoredRecord, data: bytes) -> None:
+    """Give a synced record its name in the catalog: the moment of commitment.
+
+    Raises
+    ------
+    FileExistsError
+        When another record took the name.
+    """
+    target = layout.record(record.kind, record.id, record.revision)
+    fs.mkdir(target.parent)
+    if record.revision == 1:  # a later revision stands in a folder whose name is durable already
+        fs.fsync_dir(target.parent.parent)
+        fs.fsync_dir(layout.records)
+    _link(fs, source, target, data)
+
+
+def _link(fs: FileSystem, source: Path, target: Path, data: bytes) -> None:
+    try:
+        fs.link(source, target)
+    except OSError:
+        # an earlier try of ours may have come through: a network can lose the reply
+        if not holds(target, data):
+            raise
+    fs.fsync_dir(target.parent)
+
+
+def _withdraw_bag(layout: Layout, fs: FileSystem, record: StoredRecord, data: bytes) -> None:
+    """Take back a published bag whose record could not be linked."""
+    assert record.volume is not None
+    if not holds(layout.record(record.kind, record.id, record.revision), data):
+        discard(layout, fs, layout.bag(record.kind, record.volume.bag))
+
+
+def discard(layout: Layout, fs: FileSystem, path: Path) -> None:
+    """Remove a folder: out of sight by one rename, then file by file."""
+    away = layout.trash / f"{path.name}.{new_transaction()}"
+    try:
+        fs.rename(path, away)
+    except FileNotFoundError:  # never made, or moved on
+        return
+    fs.rmtree(away)
+
+
+def sync_folders(fs: FileSystem, top: Path) -> None:
+    """Make the names in a folder tree durable, innermost first."""
+    for folder, _, _ in os.walk(top, topdown=False):
+        fs.fsync_dir(Path(folder))
+
+
+def holds(path: Path, data: bytes) -> bool:
+    """Return whether a file exists with exactly these bytes."""
+    try:
+        return path.read_bytes() == data
+    except FileNotFoundError:
+        return False

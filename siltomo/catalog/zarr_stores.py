@@ -1,0 +1,148 @@
+"""The two zarr stores of the catalog: one that writes through the door to the disk, one that checks what it reads.
+
+Import this module inside functions: zarr takes half a second to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore
+
+from siltomo.catalog.filesystem import FileSystem
+from siltomo.catalog.manifest import FileFact
+from siltomo.catalog.sealed import DamagedError
+
+__all__ = ["CheckedStore", "StagedStore"]
+
+
+class StagedStore(LocalStore):
+    """Writes each key once, through the :class:`FileSystem`, synced, and keeps its size and digest.
+
+    A shard that is written twice, or read back to be completed, would be a bug of ours that loses voxels
+    silently: both raise.
+    """
+
+    def __init__(self, root: Path, fs: FileSystem) -> None:
+        super().__init__(root)
+        self._fs = fs
+        self.written: dict[str, FileFact] = {}
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Write one file for good."""
+        if key in self.written:
+            raise RuntimeError(f"{key} is written twice: shards must be written whole")
+        path = self.root / key
+        self._fs.mkdir(path.parent)
+        self._fs.write(path, data)
+        self._fs.fsync(path)
+        self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
+
+    async def set(self, key: str, value: Buffer) -> None:
+        self.put(key, _bytes_of(value))
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        """Write as zarr 3.2 and later do."""
+        self.put(key, _bytes_of(value))
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        if key not in self.written:
+            self.put(key, _bytes_of(value))
+
+    def _refuse(self, key: str) -> None:
+        if key in self.written and not key.endswith("zarr.json"):
+            raise RuntimeError(f"{key} is read back while it is written: shards must be written whole")
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        self._refuse(key)
+        return await super().get(key, prototype, byte_range)
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read as zarr 3.2 and later do."""
+        self._refuse(key)
+        return super().get_sync(key, prototype=prototype, byte_range=byte_range)
+
+    async def delete(self, key: str) -> None:
+        raise RuntimeError(f"{key} is deleted while it is written: empty chunks must be written")
+
+    def delete_sync(self, key: str) -> None:
+        """Refuse, as :meth:`delete` does."""
+        raise RuntimeError(f"{key} is deleted while it is written: empty chunks must be written")
+
+
+class CheckedStore(LocalStore):
+    """Reads a volume, and raises where plain zarr would read a lost or cut file as zeros.
+
+    A file of the list must exist with its size; metadata must also have its digest, since no checksum inside zarr
+    covers it. Chunks carry their own crc32c.
+    """
+
+    def __init__(self, root: Path, files: dict[str, FileFact]) -> None:
+        super().__init__(root, read_only=True)
+        self._files = files
+
+    def with_read_only(self, read_only: bool = False) -> Self:
+        if not read_only:
+            raise ValueError("published volumes are read-only")
+        return type(self)(self.root, self._files)
+
+    def _check(self, key: str) -> bool:
+        """Return whether the key exists; raise where it should and does not."""
+        fact = self._files.get(key)
+        if fact is None:
+            return False
+        path = self.root / key
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise _damaged(path, "a file of the volume is missing") from None
+        if size != fact.size:
+            raise _damaged(path, f"a file of the volume has {size} bytes instead of {fact.size}")
+        if key.endswith("zarr.json") and hashlib.sha256(path.read_bytes()).hexdigest() != fact.sha256:
+            raise _damaged(path, "the description of the volume was changed")
+        return True
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return await super().get(key, prototype, byte_range) if self._check(key) else None
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read as zarr 3.2 and later do."""
+        found = (
+            super().get_sync(key, prototype=prototype, byte_range=byte_range) if self._check(key) else None
+        )
+        return found
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+
+def _bytes_of(value: Buffer) -> memoryview:
+    """Return the bytes of a buffer without copying them."""
+    return np.ascontiguousarray(value.as_numpy_array()).data.cast("B")
+
+
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(what, where=str(path), fix="siltomo catalog verify --full")
+
+
+def open_level(root: Path, files: dict[str, FileFact], level: int) -> Any:
+    """Open one resolution of a volume, checked, as a read-only zarr array."""
+    import zarr
+
+    return zarr.open_array(CheckedStore(root, files), path=str(level), mode="r", zarr_format=3)

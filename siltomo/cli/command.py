@@ -1,0 +1,90 @@
+"""How commands are declared: typer, plus ``--json`` and ``--csv`` on each."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from siltomo.cli.reply import Reply
+
+if TYPE_CHECKING:
+    from siltomo.engine.catalog import Catalog
+    from siltomo.engine.ingest import Progress
+
+__all__ = ["catalog_option", "command", "group", "progress_bar", "the_catalog"]
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+catalog_option: ContextVar[Path | None] = ContextVar("catalog_option", default=None)
+"""The folder given with ``--catalog``."""
+
+_JSON = typer.Option("--json", help="Print one JSON object.")
+_CSV = typer.Option("--csv", help="Print the table as CSV.")
+
+
+def group(name: str, text: str) -> typer.Typer:
+    """Make a group of commands."""
+    return typer.Typer(name=name, help=text, no_args_is_help=True, context_settings=CONTEXT)
+
+
+def command(
+    app: typer.Typer, name: str, *, csv: bool = False
+) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
+    """Add a function to an app as a command that takes ``--json`` and, for tables, ``--csv``.
+
+    The flags are read by :mod:`siltomo.cli.main`, which prints the reply; the function never sees them.
+    """
+
+    def add(function: Callable[..., Reply]) -> Callable[..., Reply]:
+        extra = {"as_json": _JSON, **({"as_csv": _CSV} if csv else {})}
+
+        @functools.wraps(function)
+        def run(**given: Any) -> Reply:
+            return function(**{key: value for key, value in given.items() if key not in extra})
+
+        own = inspect.signature(function, eval_str=True)
+        flags = [
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+            )
+            for key, option in extra.items()
+        ]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.parameters.values()]
+        run.__signature__ = own.replace(parameters=[*parameters, *flags])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in [*parameters, *flags]}
+        del run.__wrapped__  # typer would look through it, at the function without the flags
+        app.command(name, context_settings=CONTEXT)(run)
+        return function
+
+    return add
+
+
+def the_catalog() -> Catalog:
+    """Open the catalog that the command is about."""
+    from siltomo.engine.catalog import open_catalog
+
+    return open_catalog(catalog_option.get())
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Progress | None]:
+    """Show a bar on stderr while planes go by; nothing when stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,139 @@
+"""Compute metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.options import DryRun, Where
+from siltomo.cli.reply import Reply, table
+
+if TYPE_CHECKING:
+    from siltomo.engine.plan import Plan
+
+__all__ = ["app"]
+
+app = group("compute", "Compute metrics.")
+
+Names = Annotated[list[str], typer.Argument(help="Names of metrics.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Parameter as name=value, such as connectivity=6; repeat.", show_default=False
+    ),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Print what would be done, and from what.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Also write the rows to FILE.csv, .json or .parquet.", show_default=False
+    ),
+]
+
+
+@command(app, "metric", csv=True)
+def metric(
+    names: Names,
+    where: Where = None,
+    settings: Settings = None,
+    explain: Explain = False,
+    dry_run: DryRun = False,
+    output: Output = None,
+) -> Reply:
+    """Compute metrics on the segmentations of the catalog.
+
+    What was computed before is not computed again. Rows without a value say why. Exit code 7 when some
+    rows failed.
+    """
+    from siltomo.engine.compute import failed, run_plan
+    from siltomo.engine.export import check_output, long_rows, write_rows
+    from siltomo.engine.plan import make_plan
+    from siltomo.engine.select import parse_where
+
+    if output is not None:
+        check_output(output)
+    catalog = the_catalog()
+    plan = make_plan(catalog, names, where=parse_where(where), settings=_settings(settings))
+    if explain or dry_run:
+        return _plan_reply(plan)
+    with progress_bar("computing") as progress:
+        step = None if progress is None else lambda _, done, total: progress(done, total)
+        rows = run_plan(catalog, plan, progress=step)
+    if output is not None:
+        write_rows(rows, output)
+    broken = failed(rows)
+    warnings = [f"{len(broken)} of {len(rows)} rows failed; the others are kept"] if broken else []
+    if not rows:
+        warnings.append("no scan is selected")
+    return Reply(rows, _text(rows), long_rows(rows), warnings, exit_code=7 if broken else 0)
+
+
+def _settings(given: list[str] | None) -> dict[str, object]:
+    from siltomo.errors import Amend, BadInputError
+
+    made: dict[str, object] = {}
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise BadInputError(
+                f"--set takes name=value, not {text!r}",
+                code="SIL164",
+                fix=Amend({"--set": "connectivity=26"}),
+            )
+        made[name.strip()] = value.strip()
+    return made
+
+
+def _plan_reply(plan: Plan) -> Reply:
+    items: list[dict[str, Any]] = [
+        {
+            "metric": item.request.name,
+            **item.subject.columns,
+            "fate": "kept" if item.kept else "to compute" if item.to_compute else str(item.status),
+            "reason": item.reason,
+            "key": item.key,
+        }
+        for item in plan.items
+    ]
+    summary = plan.summary()
+    passes = [
+        {
+            "segmentation": one.subject.columns["segmentation"],
+            "metrics": list(dict.fromkeys(item.request.name for item in one.items)),
+            "blocks": one.blocks,
+            "planes_per_block": one.slab,
+            "workers": one.workers,
+            "read_bytes": one.read_bytes,
+            "peak_bytes": one.peak_bytes,
+        }
+        for one in plan.passes
+    ]
+    return Reply(
+        {**summary, "items": items, "pass_list": passes, "explanation": plan.explain()}, plan.explain(), items
+    )
+
+
+def _text(rows: list[dict[str, Any]]) -> str:
+    shown = [
+        {
+            "metric": row["metric"],
+            "scan": row["scan"],
+            "segmentation": row["segmentation"],
+            "value": _value(row),
+            "unit": row["unit"],
+            "uncertainty": row["uncertainty"],
+            "status": row["status"],
+            "reason": row["reason"] or "; ".join(row["flags"]),
+        }
+        for row in rows
+    ]
+    return table(shown)
+
+
+def _value(row: dict[str, Any]) -> Any:
+    if "values" in row:
+        return f"{len(row['values'])} values"
+    return row["value"]

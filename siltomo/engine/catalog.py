@@ -1,0 +1,277 @@
+"""The catalog as its user sees it: records as tables, volumes as lazy arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from siltomo.catalog import CatalogStore, StoredRecord
+from siltomo.errors import BadInputError, NotFoundError
+from siltomo.model import OUTSIDE, Cell, Formulation, Record, Scan, Segmentation, validated
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["Catalog", "find_catalog", "open_catalog"]
+
+R = TypeVar("R", bound=Record)
+
+ENVIRONMENT = "SILTOMO_CATALOG"
+
+_HOW_TO_ADD = {
+    "formulation": "siltomo formulation add {id}",
+    "cell": "siltomo cell add {id} --formulation FORMULATION",
+    "scan": "siltomo catalog list",
+    "study": "siltomo catalog add STUDY.yaml",
+}
+
+
+def find_catalog(given: str | Path | None = None, *, start: Path | None = None) -> Path:
+    """Find the catalog's folder: the one given, else ``SILTOMO_CATALOG``, else the nearest one upwards.
+
+    Raises
+    ------
+    NotFoundError
+        When there is none; the message names the places that were tried.
+    """
+    named = given or os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if CatalogStore.is_catalog(folder):
+            return folder
+    raise NotFoundError(
+        f"no catalog in {here} or above it, none given with --catalog, and {ENVIRONMENT} is not set",
+        code="SIL123",
+        fix="siltomo init .",
+    )
+
+
+def open_catalog(path: str | Path | None = None) -> Catalog:
+    """Open a catalog.
+
+    Parameters
+    ----------
+    path
+        Its folder; without one, ``SILTOMO_CATALOG``, else the nearest catalog upwards from the working
+        folder.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no catalog.
+    """
+    return Catalog(CatalogStore.open(find_catalog(path)))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What adding or setting a record did."""
+
+    record: Record
+    revision: int
+    changed: bool
+    """False when the same thing was already there."""
+
+
+class Catalog:
+    """Records and volumes of a catalog.
+
+    Examples
+    --------
+    >>> catalog = open_catalog("my-study")        # doctest: +SKIP
+    >>> catalog.scans                              # doctest: +SKIP
+    >>> catalog.scan("zn1-c1-delithiation-micro")  # doctest: +SKIP
+    """
+
+    def __init__(self, store: CatalogStore) -> None:
+        self.store = store
+
+    @property
+    def path(self) -> Path:
+        """The catalog's folder."""
+        return self.store.root
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation")
+        )
+        return f"<siltomo catalog {str(self.path)!r}: {counts}>"
+
+    # ---- records ---------------------------------------------------------------------------------------
+
+    def record(self, model: type[R], id: str) -> R:  # noqa: A002 -- the word of the data model
+        """Return a record.
+
+        Raises
+        ------
+        NotFoundError
+            When the catalog has no such record; the nearest ids are given.
+        """
+        stored = self.store.find(model.kind, id)
+        if stored is None:
+            raise self.unknown(model.kind, id)
+        return model.from_body(dict(stored.body))
+
+    def records(self, model: type[R]) -> Iterator[R]:
+        """Return all records of a kind, in the order of their ids."""
+        for stored in self.store.all(model.kind):
+            yield model.from_body(dict(stored.body))
+
+    def unknown(self, kind: str, id: str, *, where: str = "") -> NotFoundError:  # noqa: A002
+        """Return the error for an id that the catalog does not have."""
+        near = get_close_matches(id, self.store.ids(kind), n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return NotFoundError(
+            f"the catalog has no {kind} {id!r}{hint}",
+            code="SIL120",
+            where=where,
+            fix=_HOW_TO_ADD.get(kind, "siltomo catalog list").format(id=id),
+        )
+
+    def check_references(self, record: Record, *, where: str = "") -> None:
+        """Check that what a record points at is in the catalog.
+
+        Raises
+        ------
+        NotFoundError
+            When it is not; the fix is the command that adds it.
+        """
+        for name, kind in record.references().items():
+            target = getattr(record, name)
+            if target is not None and self.store.find(kind, target) is None:
+                raise self.unknown(kind, target, where=f"{where}.{name}" if where else "")
+
+    def add(self, record: Record, *, where: str = "") -> Change:
+        """Add a record; the same record again changes nothing.
+
+        Raises
+        ------
+        TakenError
+            When the id is taken by another record.
+        NotFoundError
+            When it points at something that is not in the catalog.
+        """
+        self.check_references(record, where=where)
+        stored, added = self.store.put(record.kind, record.id, record.body())
+        return Change(record, stored.revision, added)
+
+    def set(self, model: type[R], id: str, changes: Mapping[str, Any]) -> Change:  # noqa: A002
+        """Change fields of a record, as a new revision; the old one stays in its history.
+
+        Parameters
+        ----------
+        changes
+            New values by field, dotted for fields of a part (``"state.capacity"``); ``None`` clears.
+        """
+        stored = self.store.find(model.kind, id)
+        if stored is None:
+            raise self.unknown(model.kind, id)
+        body = dict(stored.body)
+        for field, value in changes.items():
+            _put(body, field.split("."), value)
+        body.pop("schema", None)
+        record = validated(model, body, place=f"{model.kind} {id}")
+        self.check_references(record)
+        if record.body() == stored.body:
+            return Change(record, stored.revision, False)
+        revised = self.store.revise(model.kind, id, record.body(), of=stored.revision)
+        return Change(record, revised.revision, True)
+
+    # ---- tables ----------------------------------------------------------------------------------------
+
+    @property
+    def formulations(self) -> pd.DataFrame:
+        """The formulations, one row each."""
+        return self.table(Formulation)
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The cells, one row each; units stand in ``.attrs["units"]``."""
+        return self.table(Cell)
+
+    @property
+    def scans(self) -> pd.DataFrame:
+        """The scans, one row each; units stand in ``.attrs["units"]``."""
+        return self.table(Scan)
+
+    @property
+    def segmentations(self) -> pd.DataFrame:
+        """The segmentations, one row each."""
+        return self.table(Segmentation)
+
+    def table(self, model: type[Record]) -> pd.DataFrame:
+        """Return all records of a kind as a table indexed by id, quantities as numbers.
+
+        The unit of each numeric column stands in ``.attrs["units"]``.
+        """
+        from siltomo.engine.tables import record_table
+
+        return record_table(model, list(self.records(model)))
+
+    # ---- volumes ---------------------------------------------------------------------------------------
+
+    def stored(self, model: type[Record], id: str) -> StoredRecord:  # noqa: A002
+        """Return a record as the catalog keeps it, with its volume and its revision."""
+        found = self.store.find(model.kind, id)
+        if found is None:
+            raise self.unknown(model.kind, id)
+        return found
+
+    def segmentations_of(self, scan: str) -> list[Segmentation]:
+        """Return the segmentations that lie on a scan's grid."""
+        return [s for s in self.records(Segmentation) if s.scan == scan]
+
+    def scan(self, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
+        """Open a scan as a lazy dataset; no voxel is read.
+
+        Parameters
+        ----------
+        id
+            Id of the scan.
+        level
+            Resolution: 0 is full, each further level halves it.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``grey`` and, at full resolution, one variable for each segmentation, dask-backed, over
+            ``z, y, x`` in micrometres (centres of voxels). Label variables carry CF ``flag_values`` and
+            ``flag_meanings``.
+        """
+        from siltomo.engine.volumes import scan_dataset
+
+        return scan_dataset(self, id, level=level)
+
+
+def _put(body: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a nested value, copying what it changes."""
+    *parents, last = path
+    for name in parents:
+        inner = body.get(name)
+        if inner is not None and not isinstance(inner, dict):
+            raise BadInputError(f"{name!r} has no parts, so {'.'.join(path)!r} cannot be set")
+        body[name] = dict(inner or {})
+        body = body[name]
+    if value is None:
+        body.pop(last, None)
+    else:
+        body[last] = value
+
+
+def phase_flags(segmentation: Segmentation) -> dict[str, Any]:
+    """Return the CF attributes that say what the values of a label volume mean."""
+    phases = sorted(segmentation.phases, key=lambda p: p.value)
+    return {
+        "flag_values": [p.value for p in phases],
+        "flag_meanings": " ".join(p.name for p in phases),
+        "outside": [p.value for p in phases if p.name == OUTSIDE],
+        "domain": str(segmentation.domain),
+        "units": "1",
+    }

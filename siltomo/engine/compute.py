@@ -1,0 +1,194 @@
+"""Carry out a plan: one pass over each volume, results kept as they come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from dask.base import compute
+from dask.delayed import delayed
+from numpy.typing import NDArray
+
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.plan import Item, Pass, Plan
+from siltomo.errors import SiltomoError
+from siltomo.metrics import Answer, Distribution, Measure, Scalar, Slab, Undefined
+from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
+
+__all__ = ["Row", "run_plan"]
+
+Row = dict[str, Any]
+"""One line of a table of results."""
+
+BlocksDone = Callable[[str, int, int], None]
+"""Called with the segmentation, blocks done and blocks in all."""
+
+
+def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None) -> list[Row]:
+    """Compute what a plan lacks and return all its rows.
+
+    Results are kept after each pass: an interrupted run goes on where it stopped. A pass that fails
+    leaves its rows with status ``failed`` and the others whole.
+    """
+    found: dict[str, MetricResult | str] = {}
+    for one in plan.passes:
+        found.update(_run_pass(catalog, one, progress))
+    return [_row(item, found) for item in plan.items]
+
+
+@dataclass(frozen=True)
+class _StoredPlanes:
+    """Reads planes of a stored volume."""
+
+    array: Any
+
+    def __call__(self, start: int, stop: int) -> NDArray[Any]:
+        return np.asarray(self.array[start:stop])
+
+
+def _run_pass(
+    catalog: Catalog, one: Pass, progress: BlocksDone | None
+) -> Iterator[tuple[str, MetricResult | str]]:
+    try:
+        totals = measure_volume(catalog, one, progress)
+    except SiltomoError as error:
+        yield from ((item.key, str(error)) for item in one.items)
+        return
+    except (MemoryError, ArithmeticError, ValueError, RuntimeError, OSError) as error:
+        yield from ((item.key, f"{type(error).__name__}: {error}") for item in one.items)
+        return
+    for item in one.items:
+        sample = item.subject.sample(item.request.phase)
+        mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
+        result = _result(item, item.request.finish(mine, sample))
+        catalog.store.put_result(item.key, result.model_dump(mode="json"))
+        yield item.key, result
+
+
+def measure_volume(
+    catalog: Catalog, one: Pass, progress: BlocksDone | None = None
+) -> Mapping[Measure[Any], Any]:
+    """Read a volume once, block by block over dask, and return the total of each measure."""
+    if one.subject.stored is None:
+        raise ValueError("a subject without labels cannot be measured")
+    read = _StoredPlanes(catalog.store.open_volume(one.subject.stored))
+    depth, measures = one.shape[0], one.measures
+    after = max(measure.after for measure in measures)
+    count, lock, done = one.blocks, threading.Lock(), 0
+
+    def block(start: int) -> tuple[Any, ...]:
+        nonlocal done
+        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after)
+        partial = tuple(measure.measure(slab) for measure in measures)
+        if progress is not None:
+            with lock:
+                done += 1
+                progress(str(one.subject.columns["segmentation"]), done, count)
+        return partial
+
+    def merge(upper: tuple[Any, ...], lower: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(m.merge(a, b) for m, a, b in zip(measures, upper, lower, strict=True))
+
+    partials = [delayed(block, pure=False)(start) for start in range(0, depth, one.slab)]
+    total = partials[0]
+    # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
+    for partial in partials[1:]:
+        total = delayed(merge, pure=False)(total, partial)
+    (totals,) = compute(total, scheduler="threads", num_workers=one.workers)  # type: ignore[no-untyped-call]
+    return dict(zip(measures, totals, strict=True))
+
+
+def _result(item: Item, answer: Answer) -> MetricResult:
+    request, labels = item.request, item.subject.segmentation
+    if labels is None or labels.volume is None:
+        raise ValueError("a subject without labels has no result")
+    common: dict[str, Any] = {
+        "key": item.key,
+        "metric": request.name,
+        "version": request.metric.version,
+        "unit": request.metric.unit,
+        "parameters": dict(request.parameters),
+        "scan": item.subject.scan.id,
+        "segmentation": labels.id,
+        "conventions": dict(answer.conventions),
+        "provenance": Provenance(
+            siltomo=_version(),
+            package=request.metric.package,
+            inputs={labels.id: labels.volume.content},
+        ),
+    }
+    match answer:
+        case Undefined():
+            return MetricResult(**common, status=Status.UNDEFINED, reason=answer.reason)
+        case Distribution():
+            coordinate = Coordinate(
+                name=answer.coordinate_name, unit=answer.coordinate_unit, values=answer.coordinate
+            )
+            return MetricResult(
+                **common, status=Status.OK, values=answer.values, coordinate=coordinate, flags=answer.flags
+            )
+        case Scalar():
+            return MetricResult(
+                **common,
+                status=Status.OK,
+                value=answer.value,
+                uncertainty=Uncertainty(discretisation=answer.discretisation),
+                flags=answer.flags,
+            )
+
+
+def _version() -> str:
+    try:
+        return version("siltomo")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"
+
+
+def _row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
+    result = item.kept or found.get(item.key)
+    columns = item.subject.columns
+    row: Row = {
+        "metric": item.request.name,
+        "version": item.request.metric.version,
+        "value": None,
+        "unit": item.request.metric.unit,
+        "uncertainty": None,
+        "uncertainty_parts": None,
+        "status": str(item.status),
+        "reason": item.reason,
+        **columns,
+        "capacity_unit": "mAh/g_Si",
+        "voltage_unit": "V",
+        "voxel_size_unit": "um",
+        "parameters": dict(item.request.parameters),
+        "conventions": {},
+        "flags": [],
+        "key": item.key,
+        "reused": item.kept is not None,
+    }
+    if isinstance(result, str):
+        return {**row, "status": str(Status.FAILED), "reason": result}
+    if result is None:
+        return row
+    row.update(
+        value=result.value,
+        uncertainty=result.uncertainty.combined,
+        uncertainty_parts=result.uncertainty.model_dump(exclude_none=True),
+        status=str(result.status),
+        reason=result.reason,
+        conventions=dict(result.conventions),
+        flags=list(result.flags),
+    )
+    if result.values is not None and result.coordinate is not None:
+        del row["value"]
+        row.update(values=list(result.values), coordinate=result.coordinate.model_dump(mode="json"))
+    return row
+
+
+def failed(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that failed."""
+    return [row for row in rows if row["status"] == str(Status.FAILED)]

@@ -1,0 +1,142 @@
+"""Register a scan: read the file once, write the volume, keep the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from siltomo.catalog import StoredRecord, VolumeFacts, VolumeSpec, content_of
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.sources import describe_files, reconcile_voxel_size
+from siltomo.errors import Amend, TakenError
+from siltomo.importers import ImportedVolume, Source, open_volume
+from siltomo.model import Scan, SourceFiles, Volume, VoxelSize, validated
+
+__all__ = ["Ingested", "Progress", "ScanOrder", "add_scan"]
+
+Progress = Callable[[int, int], None]
+"""Called with planes done and planes in all."""
+
+
+@dataclass(frozen=True)
+class ScanOrder:
+    """What the user asks to register: where the voxels are, and the fields of the scan."""
+
+    source: Source
+    fields: Mapping[str, Any]
+    """Fields of the scan, without voxel size, volume and source; ``id`` may be left out."""
+    voxel_size: VoxelSize | None = None
+    trust_voxel: str | None = None
+    """``"file"`` or ``"user"`` where the two disagree."""
+    where: str = ""
+    """Where the order stands, such as a line of a study file."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What registering did."""
+
+    record: Scan
+    added: bool
+    """False when the same scan was already there."""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def add_scan(
+    catalog: Catalog, order: ScanOrder, *, dry_run: bool = False, progress: Progress | None = None
+) -> Ingested:
+    """Register a scan.
+
+    Everything is checked before a voxel is read. The same scan again (same fields, same voxels) changes
+    nothing.
+
+    Raises
+    ------
+    FormatError
+        When the file cannot be read.
+    MismatchError
+        When file and user disagree about the voxel size.
+    NotFoundError
+        When the cell is not in the catalog.
+    TakenError
+        When the id is taken by another scan; nothing is changed.
+    """
+    opened = open_volume(order.source)
+    where = order.where or str(order.source.path)
+    settled = reconcile_voxel_size(opened, order.voxel_size, trust=order.trust_voxel, where=where)
+    named = {"id": "scan", **order.fields, "voxel_size": settled.size, "voxel_source": settled.source}
+    scan = validated(Scan, named, place=order.where)
+    if not order.fields.get("id"):
+        scan = scan.model_copy(update={"id": default_scan_id(scan)})
+    catalog.check_references(scan, where=order.where)
+    existing = catalog.store.find("scan", scan.id)
+    if existing is not None:
+        return _same_or_refused(existing, scan, opened)
+    if dry_run:
+        return Ingested(scan, True, opened.warnings)
+    source = describe_files(opened, order.source.path, order.source.member)
+    stored = catalog.store.add_volume(
+        "scan",
+        scan.id,
+        VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=settled.size.um, name=scan.id),
+        opened.planes,
+        lambda facts: with_volume(scan, facts, source, opened).body(),
+        progress=progress,
+    )
+    return Ingested(Scan.from_body(dict(stored.body)), True, opened.warnings)
+
+
+def with_volume(scan: Scan, facts: VolumeFacts, source: SourceFiles, opened: ImportedVolume) -> Scan:
+    """Return the scan with what is known once its voxels are written."""
+    volume = Volume(
+        shape=facts.shape,
+        dtype=str(facts.dtype),
+        content=facts.content,
+        levels=facts.levels,
+        missing_planes=opened.missing_planes,
+    )
+    return scan.model_copy(update={"volume": volume, "source": source})
+
+
+def default_scan_id(scan: Scan) -> str:
+    """Return an id that can be read aloud: cell, cycle, half-cycle, capacity, scale.
+
+    Examples
+    --------
+    >>> from siltomo.model import State
+    >>> default_scan_id(Scan(id="x", cell="zn1", scale="micro", mode="operando", voxel_size="0.16 um",
+    ...     state=State(cycle=1, half="delithiation", capacity="1200 mAh/g_Si")))
+    'zn1-c1-delithiation-1200-micro'
+    """
+    state = scan.state
+    parts = [scan.cell, f"c{state.cycle}", str(state.half)]
+    if state.capacity is not None:
+        parts.append(f"{state.capacity.value:.0f}")
+    return "-".join([*parts, str(scan.scale)])[:64].strip("-_")
+
+
+def _same_or_refused(existing: StoredRecord, scan: Scan, opened: ImportedVolume) -> Ingested:
+    """Accept the same scan again; refuse anything else under its id, saying what differs."""
+    known = Scan.from_body(dict(existing.body))
+    differing = differences(known, scan, ignore={"volume", "source", "voxel_source"})
+    if not differing and known.volume is not None:
+        content = content_of(opened.planes, opened.shape, opened.dtype)
+        if content == known.volume.content:
+            return Ingested(known, False, opened.warnings)
+        differing = ["the voxels"]
+    raise TakenError(
+        f"the catalog already has a scan {scan.id!r}, and it differs in {', '.join(differing)}; "
+        "nothing was changed",
+        code="SIL111",
+        fix=Amend({"--id": f"{scan.id[:60]}-2"}, advice="to keep both, give this one an id of its own"),
+    )
+
+
+def differences(known: Scan, other: Scan, *, ignore: set[str]) -> list[str]:
+    """List the fields in which two scans differ, with both values."""
+    return [
+        f"{name} ({getattr(known, name) or 'nothing'} there, {getattr(other, name) or 'nothing'} here)"
+        for name in Scan.model_fields
+        if name not in ignore and getattr(known, name) != getattr(other, name)
+    ]

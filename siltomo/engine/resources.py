@@ -1,0 +1,60 @@
+"""How much memory and how many threads the work may take."""
+
+from __future__ import annotations
+
+import os
+
+from siltomo.errors import UnitError, UsageError
+from siltomo.units import Quantity
+
+__all__ = ["in_words", "memory_budget", "threads"]
+
+MEMORY = "SILTOMO_MEMORY"
+THREADS = "SILTOMO_THREADS"
+_SHARE = 0.5
+"""Share of the machine's free memory that a run takes when it is not told."""
+
+
+def memory_budget() -> int:
+    """Return the bytes that a run may take: ``SILTOMO_MEMORY``, else half of the free memory.
+
+    Raises
+    ------
+    UsageError
+        When the variable is no amount of memory, such as ``4 GiB``.
+    """
+    said = os.environ.get(MEMORY)
+    if said:
+        try:
+            return int(Quantity.parse(said, example="4 GiB").m_as("byte"))
+        except UnitError as error:
+            raise UsageError(f"{MEMORY}: {error.message}", fix=f"export {MEMORY}='4 GiB'") from error
+    try:
+        return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _SHARE)
+    except (AttributeError, ValueError, OSError):  # no such question on this system
+        return 2 * 2**30
+
+
+def threads() -> int:
+    """Return how many slabs are measured at once: ``SILTOMO_THREADS``, else the machine's cores."""
+    said = os.environ.get(THREADS)
+    if not said:
+        return os.cpu_count() or 1
+    if not said.isdigit() or int(said) < 1:
+        raise UsageError(f"{THREADS} is {said!r}, not a number of threads", fix=f"export {THREADS}=2")
+    return int(said)
+
+
+def in_words(amount: float) -> str:
+    """Write an amount of bytes for people.
+
+    Examples
+    --------
+    >>> in_words(3 * 2**30), in_words(1536)
+    ('3.0 GiB', '1.5 KiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"

@@ -1,0 +1,267 @@
+"""A folder of single-page TIFFs, one per slice."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siltomo.errors import Amend, FormatError, NotFoundError
+from siltomo.importers.base import ImportedVolume, Source
+from siltomo.importers.border import DAMAGED, border, plain_text
+from siltomo.importers.reading import Planes, check_shape
+from siltomo.importers.slices import Stack, gap_words, group_slices
+from siltomo.importers.tiff import header_calibration, header_facts, header_warnings
+from siltomo.importers.tiff_pages import Header, Page, read_header, read_pages
+
+__all__ = ["import_tiff_stack", "recognises", "tiff_names"]
+
+SUFFIXES = (".tif", ".tiff")
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a path is a folder with TIFF files in it."""
+    return path.is_dir() and bool(tiff_names(path))
+
+
+def tiff_names(folder: Path) -> list[str]:
+    """Return the names of the TIFF files of a folder; hidden files (also macOS's ``._*``) are left out."""
+    with os.scandir(folder) as entries:
+        return [
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
+        ]
+
+
+def import_tiff_stack(source: Source, /) -> ImportedVolume:
+    """Describe a folder of slices; every header is read, no pixel is.
+
+    Parameters
+    ----------
+    source
+        The folder. ``member`` names the stack where there are several: the start of its file names.
+        With ``allow_gaps`` missing slices read as zero and are listed.
+
+    Returns
+    -------
+    ImportedVolume
+        With the size of pixels from the first slice; slices say nothing of z.
+
+    Raises
+    ------
+    FormatError
+        SIL101 when there are several stacks; SIL102 when slices are missing; when slice numbers repeat, or
+        a slice is damaged, has several pages, or differs from the first one in shape or type.
+    NotFoundError
+        When ``member`` is none of the stacks.
+    """
+    folder = source.path
+    with border(folder, "the folder"):
+        stacks = group_slices(tiff_names(folder))
+    stack = _chosen(stacks, source)
+    _check_numbers(stack, source)
+    files = tuple(folder / name for name in stack.names)
+    for file in files:
+        _check_file(file, folder)
+    first = _slice_header(files[0], folder, alone=len(files) == 1)
+    pages = (first.pages[0], *(_matching_page(file, files[0], first.pages[0], folder) for file in files[1:]))
+    missing = tuple(n - stack.numbers[0] for n in stack.missing)
+    by_plane: list[tuple[Path, Page] | None] = [None] * (len(files) + len(missing))
+    for number, file, page in zip(stack.numbers, files, pages, strict=True):
+        by_plane[number - stack.numbers[0]] = (file, page)
+    shape = check_shape((len(by_plane), *first.pages[0].shape), folder)
+    dtype = first.pages[0].dtype
+    calibration = header_calibration(first, None, planes=1)
+    whole = Header(pages, first.description, first.imagej, (), first.resolution, first.facts, first.notes)
+    warnings = [*calibration.warnings, *header_warnings(whole)]
+    if missing:
+        warnings.append(f"slices {gap_words(stack.missing, stack.width)} are missing and read as zero")
+    if shape[0] == 1:
+        warnings.append("the stack holds one slice: taken as a volume of one plane")
+    return ImportedVolume(
+        format="TIFF stack",
+        shape=shape,
+        dtype=dtype,
+        planes=Planes(shape, dtype, partial(_read, tuple(by_plane), dtype)),
+        files=files,
+        voxel_size=calibration.voxel_size,
+        voxel_source=f"{calibration.source} of {files[0].name}" if calibration.source else "",
+        missing_planes=missing,
+        facts={
+            **header_facts(first),
+            "stack": plain_text(stack.label),
+            "slices": f"{plain_text(files[0].name)} to {plain_text(files[-1].name)}",
+        },
+        warnings=tuple(warnings),
+    )
+
+
+def _labels(stacks: Sequence[Stack]) -> list[str]:
+    """Return a name for each stack that no other one has."""
+    names = [(stack.label, f"{stack.prefix}*{stack.suffix}", stack.names[0]) for stack in stacks]
+    counts = Counter(name for candidates in names for name in candidates)
+    return [next((n for n in candidates if counts[n] == 1), candidates[-1]) for candidates in names]
+
+
+def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
+    """Return the stack that is meant, or say which there are."""
+    folder = source.path
+    if not stacks:
+        raise FormatError(
+            "holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices")
+        )
+    labels = _labels(stacks)
+    if source.member is not None:
+        for label, stack in zip(labels, stacks, strict=True):
+            if source.member == label:
+                return stack
+        same_prefix = [stack for stack in stacks if stack.prefix == source.member]
+        if len(same_prefix) == 1:
+            return same_prefix[0]
+        near = (get_close_matches(source.member, labels, 1, 0.0) or labels)[0]
+        raise NotFoundError(
+            f"no stack '{plain_text(source.member, 80)}'; there is {_listing(labels, stacks)}",
+            where=str(folder),
+            fix=Amend({"--prefix": near}),
+        )
+    if len(stacks) > 1 and max(len(stack.names) for stack in stacks) == 1:
+        names = [plain_text(stack.names[0], 80) for stack in stacks]
+        raise FormatError(
+            f"'{folder.name}/' holds {len(names)} single TIFF files and no stack of slices: "
+            + ", ".join(names[:8])
+            + (" and more" if len(names) > 8 else ""),
+            code="SIL101",
+            fix=Amend(advice=f"give one of the files: {folder / names[0]}"),
+        )
+    if len(stacks) > 1:
+        raise FormatError(
+            f"'{folder.name}/' holds {len(stacks)} stacks: {_listing(labels, stacks)}.",
+            code="SIL101",
+            fix=Amend({"--prefix": labels[0]}),
+        )
+    return stacks[0]
+
+
+def _listing(labels: Sequence[str], stacks: Sequence[Stack], limit: int = 8) -> str:
+    words = [
+        f"{plain_text(label, 80)} ({len(stack.names)}{_slices(stack) if i == 0 else ''})"
+        for i, (label, stack) in enumerate(zip(labels[:limit], stacks, strict=False))
+    ]
+    rest = len(stacks) - limit
+    return ", ".join(words) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _slices(stack: Stack) -> str:
+    return " slice" if len(stack.names) == 1 else " slices"
+
+
+def _check_numbers(stack: Stack, source: Source) -> None:
+    """Refuse repeated slice numbers, and gaps unless they are allowed."""
+    where = stack.label if stack.prefix else source.path.name
+    named = zip(stack.numbers, stack.names, strict=True)
+    for number, group in groupby(named, key=lambda pair: pair[0]):
+        names = [plain_text(name, 80) for _, name in group]
+        if len(names) > 1:
+            raise FormatError(
+                f"slice {number} is there {len(names)} times: {', '.join(names)}",
+                where=where,
+                fix=Amend(advice="remove or rename the files that do not belong to the stack"),
+            )
+    expected = stack.numbers[-1] - stack.numbers[0] + 1
+    present = len(stack.numbers)
+    if expected == present:
+        return
+    if expected > 2 * present + 1:  # no stack: do not even count what is missing
+        raise FormatError(
+            f"{present} slices are numbered {stack.numbers[0]} to {stack.numbers[-1]}: more are missing than "
+            "there are",
+            code="SIL102",
+            where=where,
+            fix=Amend(advice="renumber the slices, or copy the missing ones again"),
+        )
+    if not source.allow_gaps:
+        raise FormatError(
+            f"slices {gap_words(stack.missing, stack.width)} missing ({present} of {expected}).",
+            code="SIL102",
+            where=where,
+            fix=Amend(
+                {"--allow-gaps": ""},
+                advice="copy the missing slices again, or read them as zero (metrics will be refused)",
+            ),
+        )
+
+
+def _check_file(file: Path, folder: Path) -> None:
+    """Refuse links that lead out of the folder, and what is no plain file."""
+    if file.is_symlink():
+        with border(file, "the link"):
+            target = file.resolve(strict=True)
+        if not target.is_relative_to(folder.resolve()):
+            raise FormatError(
+                f"is a link out of its folder, to {target}",
+                where=str(file),
+                fix=Amend(advice="copy the file itself into the folder, or give the folder it is in"),
+            )
+    if not file.is_file():
+        raise FormatError(
+            "is no plain file", where=str(file), fix=Amend(advice="remove it, or give the folder of slices")
+        )
+
+
+def _slice_header(file: Path, folder: Path, *, alone: bool = False) -> Header:
+    """Read the header of one slice, which has one page."""
+    header = read_header(file, max_pages=2)
+    if len(header.pages) > 1:
+        advice = (
+            f"give the file itself: {file}" if alone else "give one multi-page file, or a folder of slices"
+        )
+        raise FormatError(
+            f"{file.name} has several pages; in a folder of slices each file holds one",
+            where=str(folder),
+            fix=Amend(advice=advice),
+        )
+    return header
+
+
+def _matching_page(file: Path, first_file: Path, first: Page, folder: Path) -> Page:
+    """Return the page of a slice, refused when it differs from the first slice."""
+    page = _slice_header(file, folder).pages[0]
+    if (page.shape, page.dtype) != (first.shape, first.dtype):
+        raise FormatError(
+            f"slice {file.name} is {_kind(page)}, {first_file.name} is {_kind(first)}",
+            where=str(folder),
+            fix=Amend(advice="export the whole stack again, or move the odd slices elsewhere"),
+        )
+    return page
+
+
+def _kind(page: Page) -> str:
+    return f"{page.shape[0]}×{page.shape[1]} {page.dtype}"
+
+
+def _read(
+    by_plane: Sequence[tuple[Path, Page] | None], dtype: np.dtype[Any], start: int, stop: int
+) -> NDArray[Any]:
+    """Read slices one file after the other, each opened and closed."""
+    shape = next(entry[1].shape for entry in by_plane if entry is not None)
+    out = np.zeros((stop - start, *shape), dtype)
+    for i, entry in enumerate(by_plane[start:stop]):
+        if entry is None:
+            continue
+        file, page = entry
+        try:
+            out[i] = read_pages(file, [page])[0]
+        except FormatError as error:
+            raise FormatError(
+                f"plane {start + i}: {error.message}", where=error.where, fix=DAMAGED
+            ) from error
+    return out

@@ -1,0 +1,136 @@
+"""How a metric sees a volume: slabs of whole planes, and the facts of the sample.
+
+A *measure* runs over slabs. It maps a slab to a partial result and merges the partial results of
+neighbouring slabs; merging is associative, so that the answer does not depend on how a volume was cut.
+Measures are frozen and compare by value: metrics that need the same one share one pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+from numpy.typing import NDArray
+
+__all__ = ["Labels", "Measure", "PlaneReader", "Sample", "Slab"]
+
+PlaneReader = Callable[[int, int], NDArray[Any]]
+"""Read the label planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x)."""
+
+Labels = NDArray[Any]
+"""Label values, an integer array of shape (z, y, x)."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a metric may know of its subject, besides the voxels."""
+
+    phase: str
+    """Name of the phase."""
+    values: tuple[int, ...]
+    """Label values of the phase."""
+    outside: tuple[int, ...]
+    """Label values outside the domain."""
+    shape: tuple[int, int, int]
+    """Voxels along z, y, x."""
+    spacing_um: tuple[float, float, float]
+    """Edges of a voxel along z, y, x, in um."""
+    domain: str = "cell"
+    """The whole of fractions."""
+    min_feature_um: float | None = None
+    """Smallest feature that can be trusted, in um."""
+
+    @property
+    def phase_values(self) -> int | tuple[int, ...]:
+        """The values of the phase as the kernels take them."""
+        return self.values[0] if len(self.values) == 1 else self.values
+
+    @property
+    def plane(self) -> int:
+        """Voxels of a plane."""
+        return self.shape[1] * self.shape[2]
+
+    @property
+    def voxel_um3(self) -> float:
+        """Volume of a voxel, in um^3."""
+        z, y, x = self.spacing_um
+        return z * y * x
+
+    @property
+    def edge_um(self) -> float:
+        """Edge of the cube with the volume of a voxel, in um."""
+        z, y, x = self.spacing_um
+        return z if z == y == x else float(self.voxel_um3 ** (1 / 3))
+
+    @property
+    def whole(self) -> str:
+        """The whole of fractions, in words."""
+        inside = " (voxels not labelled outside)" if self.outside else ""
+        return f"{self.domain} in the field of view{inside}"
+
+
+class Slab:
+    """Some planes of a label volume, and on request the planes around them.
+
+    Parameters
+    ----------
+    read
+        Reads planes of the whole volume.
+    start, stop
+        The planes of this slab.
+    depth
+        Planes of the whole volume.
+    after
+        Planes below the slab that will be asked for, and are read together with it.
+    """
+
+    def __init__(self, read: PlaneReader, start: int, stop: int, depth: int, *, after: int = 0) -> None:
+        self._read = read
+        self.start, self.stop, self.depth = start, stop, depth
+        self._last = min(depth, stop + after)
+
+    @cached_property
+    def _held(self) -> Labels:
+        return self._read(self.start, self._last)
+
+    def labels(self, *, after: int = 0) -> Labels:
+        """Return the slab's planes with up to that many of the next ones, fewer at the end of the volume."""
+        return self.planes(self.start, min(self.depth, self.stop + after))
+
+    def planes(self, start: int, stop: int) -> Labels:
+        """Return any planes of the volume; only those of the slab are held."""
+        if self.start <= start and stop <= self._last:
+            return self._held[start - self.start : stop - self.start]
+        return self._read(start, stop)
+
+
+@dataclass(frozen=True)
+class Measure(ABC, Generic[T]):
+    """A reduction of the voxels of one phase, slab by slab.
+
+    Subclasses are frozen dataclasses; their further fields are parameters of the metrics that use them.
+    """
+
+    sample: Sample
+
+    after: ClassVar[int] = 0
+    """Planes below a slab that belong to its measurement."""
+    halo: ClassVar[int] = 0
+    """Planes on either side that are read besides; the first guess where the data decide."""
+
+    @abstractmethod
+    def measure(self, slab: Slab) -> T:
+        """Measure one slab."""
+
+    @abstractmethod
+    def merge(self, upper: T, lower: T) -> T:
+        """Merge the results of a slab and of the next one; associative."""
+
+    @abstractmethod
+    def memory(self, planes: int) -> int:
+        """Return an upper bound of the bytes taken while that many planes are measured, labels left out."""

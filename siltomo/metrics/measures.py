@@ -1,0 +1,139 @@
+"""What is measured on slabs: voxels, tiles, components, thickness. The kernels do the counting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siltomo.kernels import (
+    NoBackgroundError,
+    SlabComponents,
+    ThicknessCounts,
+    label_configurations,
+    label_counts,
+    label_slab,
+    slab_bytes,
+    slab_thickness_counts,
+)
+from siltomo.metrics.blocks import Labels, Measure, Slab
+
+__all__ = ["Components", "Connectivity", "Thickness", "ThicknessConvention", "Tiles", "VoxelCount", "Voxels"]
+
+Connectivity = Literal[26, 18, 6]
+ThicknessConvention = Literal["open_ball", "closed_ball", "fiji"]
+
+# One slab runs on one thread: the slabs of a volume run side by side.
+_ONE = 1
+_SMALL = 1 << 20
+
+
+@dataclass(frozen=True)
+class VoxelCount:
+    """Voxels of a phase and of its whole."""
+
+    phase: int
+    whole: int
+
+
+@dataclass(frozen=True)
+class Voxels(Measure[VoxelCount]):
+    """Count the voxels of the phase and of the domain."""
+
+    def measure(self, slab: Slab) -> VoxelCount:
+        labels = slab.labels()
+        own = label_counts(labels, [self.sample.phase_values], threads=_ONE)
+        left_out = label_counts(labels, [self.sample.outside], threads=_ONE) if self.sample.outside else [0]
+        return VoxelCount(int(own[0]), labels.size - int(left_out[0]))
+
+    def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
+        return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
+
+    def memory(self, planes: int) -> int:  # noqa: ARG002
+        return _SMALL
+
+
+@dataclass(frozen=True)
+class Tiles(Measure[NDArray[np.int64]]):
+    """Count the configurations of 2 x 2 x 2 voxels, those that touch the outside left out."""
+
+    after: ClassVar[int] = 1
+
+    def measure(self, slab: Slab) -> NDArray[np.int64]:
+        labels = slab.labels(after=self.after)
+        counts: NDArray[np.int64] = label_configurations(
+            labels, [self.sample.phase_values], outside=self.sample.outside or None, threads=_ONE
+        )
+        return counts[0]
+
+    def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
+        return upper + lower
+
+    def memory(self, planes: int) -> int:  # noqa: ARG002
+        return _SMALL + self.sample.plane
+
+
+@dataclass(frozen=True)
+class Components(Measure[SlabComponents]):
+    """Find the connected components."""
+
+    connectivity: Connectivity
+
+    def measure(self, slab: Slab) -> SlabComponents:
+        return label_slab(
+            slab.labels(),
+            connectivity=self.connectivity,
+            value=self.sample.phase_values,
+            outside=self.sample.outside or None,
+            threads=_ONE,
+        )
+
+    def merge(self, upper: SlabComponents, lower: SlabComponents) -> SlabComponents:
+        return upper.merge(lower)
+
+    def memory(self, planes: int) -> int:
+        # runs and components of a slab, at worst one for each second voxel
+        return _SMALL + planes * self.sample.plane * 8
+
+
+@dataclass(frozen=True)
+class Thickness(Measure["ThicknessCounts | None"]):
+    """Count the voxels of the phase by local thickness; None where there is no background at all."""
+
+    convention: ThicknessConvention
+
+    halo: ClassVar[int] = 32
+
+    def measure(self, slab: Slab) -> ThicknessCounts | None:
+        try:
+            return slab_thickness_counts(
+                lambda start, stop: self._masks(slab.planes(start, stop)),
+                slab.start,
+                slab.stop,
+                slab.depth,
+                spacing=self.sample.spacing_um,
+                convention=self.convention,
+                halo=self.halo,
+                threads=_ONE,
+            )
+        except NoBackgroundError:
+            return None
+
+    def merge(self, upper: ThicknessCounts | None, lower: ThicknessCounts | None) -> ThicknessCounts | None:
+        return None if upper is None or lower is None else upper + lower
+
+    def memory(self, planes: int) -> int:
+        return slab_bytes(
+            self.sample.shape[1:],
+            planes,
+            self.halo,
+            convention=self.convention,
+            outside=bool(self.sample.outside),
+            threads=_ONE,
+        )
+
+    def _masks(self, labels: Labels) -> Any:
+        own = np.isin(labels, self.sample.values)
+        return (own, np.isin(labels, self.sample.outside)) if self.sample.outside else own

@@ -1,0 +1,44 @@
+"""What a metric answers: a value, a distribution, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Answer", "Distribution", "Scalar", "Undefined"]
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One number in the declared unit."""
+
+    value: float
+    discretisation: float | None = None
+    """Standard uncertainty from the voxels, in the same unit."""
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    """Choices that change the number."""
+    flags: tuple[str, ...] = ()
+    """Doubts about the number."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Numbers in the declared unit, each at a value of a coordinate."""
+
+    values: tuple[float, ...]
+    coordinate: tuple[float, ...]
+    coordinate_name: str
+    coordinate_unit: str
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """The quantity does not exist for this sample."""
+
+    reason: str
+    conventions: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Scalar | Distribution | Undefined

@@ -1,0 +1,71 @@
+"""What all records share: frozen, closed, with a schema that says its version."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from siltomo.errors import RecordError
+from siltomo.model.fields import Id, Ref
+
+__all__ = ["Model", "Record"]
+
+
+class Model(BaseModel):
+    """A frozen value with named, typed, described parts and no others."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        validate_default=True,
+    )
+
+
+class Record(Model):
+    """A thing that the catalog keeps under an id."""
+
+    kind: ClassVar[str]
+    """The word for this kind of record, as in ``siltomo schema show cell``."""
+    version: ClassVar[int] = 1
+    """Version of the schema; a change that old records do not fit makes a new one."""
+
+    id: Id
+    """Short name, chosen by the user: lower-case letters, digits, '-' and '_'."""
+    title: str = ""
+    """Name for people."""
+    notes: str = ""
+    """Free text."""
+
+    @classmethod
+    def schema_name(cls) -> str:
+        """Return the tag of stored records, such as ``"siltomo/cell/1"``."""
+        return f"siltomo/{cls.kind}/{cls.version}"
+
+    @classmethod
+    def references(cls) -> dict[str, str]:
+        """Return the fields that point at other records, with the kind each points at."""
+        return {
+            name: mark.kind
+            for name, field in cls.model_fields.items()
+            for mark in field.metadata
+            if isinstance(mark, Ref)
+        }
+
+    def body(self) -> dict[str, Any]:
+        """Return the record as plain JSON values, quantities as text with their unit."""
+        return {"schema": self.schema_name(), **self.model_dump(mode="json", exclude_none=True)}
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any]) -> Self:
+        """Build the record from what :meth:`body` gave; raises ``RecordError`` for another schema."""
+        known = dict(body)
+        schema = known.pop("schema", None)
+        if schema != cls.schema_name():
+            raise RecordError(
+                f"the record says schema {schema!r}, this siltomo reads {cls.schema_name()!r}",
+                where=f"{cls.kind} {body.get('id')}",
+            )
+        return cls.model_validate(known)

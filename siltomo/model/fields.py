@@ -1,0 +1,171 @@
+"""Types of fields: quantities in a declared unit, ids, references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from siltomo.errors import UnitError
+from siltomo.units import Quantity, dimension, same_dimension
+
+__all__ = ["Id", "In", "Name", "PhaseName", "Ref", "check_id"]
+
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+# Windows refuses these as file names, with any extension
+_RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+
+
+@dataclass(frozen=True)
+class In:
+    """Make a field a quantity in a unit, within bounds.
+
+    Used as ``Annotated[Quantity, In("um", gt=0)]``: reads ``"650 nm"``, keeps ``0.65 um``, writes
+    ``"0.65 um"``; refuses a bare number, another dimension, and values out of bounds.
+
+    Parameters
+    ----------
+    unit
+        The unit the value is kept and written in.
+    gt, ge, le
+        Bounds in that unit.
+    of
+        What the quantity is a fraction of, or per gram of what. Dimensionless quantities and plain
+        grams in the denominator must say it.
+    """
+
+    unit: str
+    gt: float | None = None
+    ge: float | None = None
+    le: float | None = None
+    of: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.of and self.unitless:
+            raise TypeError(f"a quantity in {self.unit!r} must say what it is a fraction of: of=...")
+        if not self.of and per_plain_gram(self.unit):
+            raise TypeError(f"a quantity in {self.unit!r} must say per gram of what: of=...")
+
+    @property
+    def unitless(self) -> bool:
+        """Whether the unit is a pure number."""
+        return same_dimension(self.unit, "1")
+
+    @property
+    def example(self) -> str:
+        """A value that the field would take."""
+        return "0.5" if self.unitless else f"1.5 {self.unit}"
+
+    def read(self, given: object) -> Quantity:
+        """Read a value of the field.
+
+        Raises
+        ------
+        UnitError
+            When it is no quantity of this dimension, or out of bounds.
+        """
+        read = Quantity.parse(given, example=self.example, unitless=self.unitless)
+        if not same_dimension(read.unit, self.unit):
+            raise UnitError(
+                f"'{given}' measures {dimension(read.unit)}; this field needs {dimension(self.unit)}, "
+                f"such as '{read.value:.12g} {self.unit}'"
+            )
+        kept = read.to(self.unit)
+        for word, bound, holds in (
+            ("more than", self.gt, self.gt is None or kept.value > self.gt),
+            ("at least", self.ge, self.ge is None or kept.value >= self.ge),
+            ("at most", self.le, self.le is None or kept.value <= self.le),
+        ):
+            if not holds:
+                limit = Quantity(float(bound or 0.0), self.unit)
+                percent = self.unitless and read.unit == "1" and self.le == 1 and read.value <= 100
+                hint = f"; did you mean '{read.value:.12g} %'?" if percent and read.value > 1 else ""
+                raise UnitError(f"'{given}' is out of bounds: {word} {limit} is expected{hint}")
+        return kept
+
+    def _validate(self, given: object) -> Quantity:
+        # pint's and our own errors are translated here: pydantic collects only its own kind
+        try:
+            return self.read(given)
+        except UnitError as error:
+            raise PydanticCustomError("quantity", "{why}", {"why": error.message}) from error
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                str, return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        number = {"type": "number"}
+        text: JsonSchemaValue = {"type": "string", "examples": [self.example]}
+        mapping = {
+            "type": "object",
+            "properties": {"value": number, "unit": {"type": "string"}, "uncertainty": number},
+            "required": ["value"] if self.unitless else ["value", "unit"],
+            "additionalProperties": False,
+        }
+        found: JsonSchemaValue = {
+            "anyOf": [text, mapping, *([number] if self.unitless else [])],
+            "x-unit": self.unit,
+            "x-dimension": dimension(self.unit),
+        }
+        bounds = {"x-exclusiveMinimum": self.gt, "x-minimum": self.ge, "x-maximum": self.le}
+        found.update({key: bound for key, bound in bounds.items() if bound is not None})
+        if self.of:
+            found["x-of"] = self.of
+        return found
+
+
+def per_plain_gram(unit: str) -> bool:
+    """Return whether a unit divides by a mass of unsaid substance, as mAh/g does and mAh/g_Si does not."""
+    return bool(re.search(r"\[mass\] \*\* -|/ \[mass\](?!_)", dimension(unit)))
+
+
+def check_id(given: str) -> str:
+    """Return an id, or raise ``ValueError`` with a proposal.
+
+    Ids become names of folders on every system: lower case, digits, ``-`` and ``_``, at most 64.
+    """
+    if _ID.fullmatch(given) and given not in _RESERVED:
+        return given
+    proposal = re.sub(r"[^a-z0-9_-]+", "-", given.lower()).strip("-_")[:64].strip("-_")
+    if proposal in _RESERVED or not proposal:
+        proposal = f"x-{proposal}".rstrip("-")
+    raise ValueError(
+        f"{given[:80]!r} cannot be an id: use lower-case letters, digits, '-' and '_' "
+        f"(such as {proposal!r}); free text goes in the title"
+    )
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Mark a field as the id of another record; checked against the catalog when the record is added."""
+
+    kind: str
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "x-refers-to": self.kind}
+
+
+def _check_phase(given: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", given):
+        return given
+    raise ValueError(
+        f"{given[:60]!r} cannot name a phase: use lower-case letters, digits and '_', such as 'crack'"
+    )
+
+
+Id = Annotated[str, AfterValidator(check_id)]
+PhaseName = Annotated[str, AfterValidator(_check_phase)]
+Name = Annotated[str, AfterValidator(str.strip)]

@@ -1,0 +1,66 @@
+"""A label volume on the grid of a scan."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from siltomo.model.base import Model, Record
+from siltomo.model.fields import Id, In, PhaseName, Ref
+from siltomo.model.scan import SourceFiles, Volume
+from siltomo.model.words import OUTSIDE, Domain
+from siltomo.units import Quantity
+
+__all__ = ["Phase", "Segmentation"]
+
+
+class Phase(Model):
+    """A value of the label volume and the name of what it marks."""
+
+    value: int = Field(ge=0, le=2**32 - 1)
+    """The label value."""
+    name: PhaseName
+    """Its phase, such as "crack"; "outside" for voxels that belong to no domain."""
+
+
+class Segmentation(Record):
+    """A label volume on a scan's grid: phases, domain, smallest trusted feature, how it was made."""
+
+    kind: ClassVar[str] = "segmentation"
+
+    scan: Annotated[Id, Ref("scan")]
+    """The scan whose grid it lies on."""
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    """What each label value means; a phase may have several values."""
+    domain: Domain
+    """The whole that fractions are fractions of; voxels named "outside" are not part of it."""
+    min_feature: Annotated[Quantity, In("um", gt=0)] | None = None
+    """Smallest feature that can be trusted."""
+    method: str = ""
+    """How the labels were made, such as "ilastik 1.4 pixel classification"."""
+    volume: Volume | None = None
+    """Its voxels."""
+    source: SourceFiles | None = None
+    """The files that the labels were read from."""
+
+    @model_validator(mode="after")
+    def _a_value_means_one_thing(self) -> Self:
+        values = [phase.value for phase in self.phases]
+        for value in values:
+            if values.count(value) > 1:
+                names = ", ".join(p.name for p in self.phases if p.value == value)
+                raise ValueError(f"label value {value} is given {values.count(value)} names: {names}")
+        if self.phase_names == ():
+            raise ValueError("every label value is 'outside': name at least one phase")
+        return self
+
+    @property
+    def phase_names(self) -> tuple[str, ...]:
+        """The phases, each once, in the order of their values."""
+        names = [p.name for p in sorted(self.phases, key=lambda p: p.value) if p.name != OUTSIDE]
+        return tuple(dict.fromkeys(names))
+
+    def values_of(self, name: str) -> tuple[int, ...]:
+        """Return the label values of a phase, ascending; none when the phase is not here."""
+        return tuple(sorted(p.value for p in self.phases if p.name == name))

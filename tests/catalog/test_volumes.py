@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+
+from siltomo.catalog import LabelClass, VolumeSpec, content_of
+from siltomo.errors import BadInputError, TakenError
+
+
+def planes_of(voxels):
+    return lambda start, stop: voxels[start:stop]
+
+
+def test_voxels_come_back_bit_equal_by_us_and_by_plain_zarr(store, add_scan):
+    for dtype in ("u1", "i1", "u2", "i2", "u4", "f4", "f8"):
+        voxels = (np.random.default_rng(1).random((70, 130, 65)) * 90).astype(dtype)
+        record = add_scan(store, f"s-{dtype}", voxels)
+        array = store.open_volume(record)
+        assert array.dtype == voxels.dtype
+        np.testing.assert_array_equal(array[:], voxels)
+        plain = zarr.open_group(store.bag(record) / "image.ome.zarr", mode="r")["0"]
+        np.testing.assert_array_equal(plain[:], voxels)
+
+
+def test_the_content_id_is_that_of_the_source(store, add_scan):
+    voxels = np.arange(70 * 6 * 5, dtype=np.uint16).reshape(70, 6, 5)
+    record = add_scan(store, "a", voxels)
+    assert record.body["content"] == content_of(planes_of(voxels), voxels.shape, ">u2")
+    assert record.body["content"] != content_of(planes_of(voxels.T), voxels.T.shape, "u2")
+
+
+def test_labels_carry_names_colours_and_the_way_to_their_scan(store, add_scan):
+    scan = add_scan(store, "a", np.ones((9, 9, 9), np.uint8))
+    labels = np.zeros((9, 9, 9), np.uint8)
+    labels[3:] = 2
+    record = add_scan(
+        store,
+        "l",
+        labels,
+        kind="segmentation",
+        labels=(LabelClass(2, "crack", (255, 0, 0, 255)),),
+        source=scan,
+    )
+    image = store.bag(record) / "labels.ome.zarr"
+    ome = json.loads((image / "zarr.json").read_text())["attributes"]["ome"]
+    assert ome["image-label"]["properties"] == [{"label-value": 2, "class": "crack"}]
+    assert (image / ome["image-label"]["source"]["image"]).resolve() == store.bag(scan) / "image.ome.zarr"
+
+
+def test_facts_count_labels_and_bound_greys(store):
+    labels = np.array([-3, 0, 0, 7], np.int16).reshape(1, 2, 2)
+    greys = np.array([np.nan, 1.5, -2.0, np.inf], np.float32).reshape(1, 2, 2)
+    seen = {}
+    for name, voxels, is_labels in (("labels", labels, True), ("greys", greys, False)):
+        spec = VolumeSpec(voxels.shape, voxels.dtype, (1, 1, 1), name, is_labels=is_labels)
+        store.add_volume(
+            "scan", name, spec, planes_of(voxels), lambda facts, name=name: seen.update({name: facts}) or {}
+        )
+    assert seen["labels"].counts == {-3: 1, 0: 2, 7: 1}
+    assert seen["labels"].value_range == (-3, 7)
+    assert (seen["greys"].value_range, seen["greys"].nonfinite, seen["greys"].counts) == (
+        (-2.0, 1.5),
+        2,
+        None,
+    )
+
+
+def test_a_taken_id_is_refused_before_a_voxel_is_read(store, add_scan):
+    voxels = np.ones((4, 4, 4), np.uint8)
+    add_scan(store, "a", voxels)
+    spec = VolumeSpec(voxels.shape, voxels.dtype, (1, 1, 1), "a")
+    with pytest.raises(TakenError, match="already"):
+        store.add_volume("scan", "a", spec, lambda start, stop: pytest.fail("read"), lambda facts: {})
+
+
+def test_planes_of_another_shape_are_refused_and_leave_nothing(store):
+    spec = VolumeSpec((4, 4, 4), np.uint8, (1, 1, 1), "a")
+    with pytest.raises(BadInputError, match="promised uint8 of shape"):
+        store.add_volume("scan", "a", spec, lambda a, b: np.ones((b - a, 4, 5), np.uint8), lambda facts: {})
+    assert store.ids("scan") == []
+    assert not list((store.root / "staging").iterdir())
+    assert not list((store.root / "objects").rglob("*.json"))
