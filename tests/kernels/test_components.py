@@ -138,6 +138,20 @@ def test_contact_with_the_outside_of_the_domain(cut, labels, connectivity, place
         assert components.isolated.total == sizes[1:].sum() - sizes[touching].sum()
 
 
+@pytest.mark.parametrize("x", [5, 62, 63, 64, 65])
+def test_contact_with_one_outside_voxel_on_any_side(x):
+    # A voxel inside the window, one of the outside beside it; rows are read in words of 64 voxels.
+    for step in [(dz, dy, dx) for dz in (-1, 0, 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]:
+        labels = np.zeros((7, 7, 90), np.uint8)
+        labels[3 + step[0], 3 + step[1], x + step[2]] = 2
+        labels[3, 3, x] = 1  # step 0 is no neighbour, and leaves no outside
+        by_a_face = np.abs(step).sum() == 1
+        for slabs in ([(0, 7)], [(0, 3), (3, 7)], [(0, 4), (4, 7)]):
+            components = fold(labels, slabs, connectivity=26, value=1, outside=2).finish()
+            assert components.touching.total == by_a_face
+            assert components.isolated.total == (not by_a_face)
+
+
 @pytest.mark.parametrize(
     ("step", "joined"),
     [((0, 0, 1), (6, 18, 26)), ((0, 1, 1), (18, 26)), ((1, 0, 1), (18, 26)), ((1, 1, 1), (26,))],
