@@ -66,7 +66,7 @@ class Tiles(Measure[NDArray[np.int64]]):
         counts: NDArray[np.int64] = label_configurations(
             labels, [self.sample.phase_values], outside=self.sample.outside or None, threads=_ONE
         )
-        return counts[0]
+        return np.asarray(counts[0])
 
     def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
         return upper + lower
