@@ -11,7 +11,15 @@ from pathlib import Path
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES
 from siltomo.catalog.sealed import DamagedError
 
-__all__ = ["FileFact", "bag_problems", "file_sha256", "is_litter", "manifest_texts", "read_manifest", "volume_files"]
+__all__ = [
+    "FileFact",
+    "bag_problems",
+    "file_sha256",
+    "is_litter",
+    "manifest_texts",
+    "read_manifest",
+    "volume_files",
+]
 
 # What desktop systems leave in folders that were looked at
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}

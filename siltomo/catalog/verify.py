@@ -186,7 +186,9 @@ def _what_is_lost(bag: Path, path: str) -> str:
     if not found:
         return "how the voxels are to be read" if path.endswith("zarr.json") else f"the file {path}"
     if found["level"] != "0":
-        return f"a part of the {2 ** int(found['level'])}-fold reduced view; the full resolution is not touched"
+        return (
+            f"a part of the {2 ** int(found['level'])}-fold reduced view; the full resolution is not touched"
+        )
     try:
         level = json.loads((bag / path.split("/c/")[0] / "zarr.json").read_text())
         edges = level["chunk_grid"]["configuration"]["chunk_shape"]

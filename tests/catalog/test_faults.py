@@ -74,7 +74,9 @@ def changes(add_scan, random_voxels):
     return {
         change.name: change
         for change in (
-            Change("put", lambda s: s.put("cell", "new", {"y": 1}), lambda s: s.find("cell", "new") is not None),
+            Change(
+                "put", lambda s: s.put("cell", "new", {"y": 1}), lambda s: s.find("cell", "new") is not None
+            ),
             Change("revise", revise, lambda s: s.get("cell", "old").body == {"x": 3}),
             Change("remove", remove, is_removed),
             Change("result", lambda s: s.put_result(KEY, {"v": 2}), lambda s: s.find_result(KEY) is not None),
