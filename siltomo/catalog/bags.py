@@ -45,8 +45,6 @@ def fill_bag(
     sums, sizes = manifest_texts(files)
     transaction.store(bag / SIZES, sizes)
     transaction.store(bag / MANIFEST, sums)
-    for name in (*files, SIZES, MANIFEST):
-        transaction.fs.protect(bag / name)
     for name, what in bag_problems(bag, files, full=True):
         raise DamagedError(f"the disk does not give back what was written: {what}", where=str(bag / name))
     compare_with_source(open_level(bag / path, volume_files(files, path), 0), facts.content)

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -48,8 +49,9 @@ class FileSystem:
         self.fsync(path)
 
     def protect(self, path: Path) -> None:
-        """Take away the right to write a file."""
-        path.chmod(0o444)
+        """Take away the right to write a file, where the disk knows rights."""
+        with suppress(PermissionError):
+            path.chmod(0o444)
 
     def rename(self, old: Path, new: Path) -> None:
         """Move a file or folder to a name that must be free."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siltomo.catalog.filesystem import listing
+from siltomo.catalog.ids import new_transaction
 from siltomo.catalog.layout import Layout, revision_of
 from siltomo.catalog.sealed import DamagedError, seal, unseal
 
@@ -89,6 +90,7 @@ def seal_record(
         "id": id_,
         "revision": revision,
         "prev": prev,
+        "change": new_transaction(),  # two writers of one text in one second are two all the same
         "created": created,
         "removed": removed,
         "volume": None if volume is None else volume.to_json(),

@@ -61,9 +61,10 @@ class Transaction:
         return f"{id_}.{self.name}"
 
     def store(self, path: Path, data: bytes) -> None:
-        """Write a file of the transaction, durably up to its name."""
+        """Write a file of the transaction, durably up to its name, and never again."""
         self.fs.mkdir(path.parent)
         self.fs.write(path, data)
+        self.fs.protect(path)
         self.fs.fsync(path)
 
     def commit_marker(self, data: bytes) -> None:
@@ -91,7 +92,6 @@ class Transaction:
     def commit_volume(self, record: StoredRecord, data: bytes) -> None:
         """Make a record and its bag, complete and read back, part of the catalog."""
         self.store(self.bag / RECORD, data)
-        self.fs.protect(self.bag / RECORD)
         sync_folders(self.fs, self.bag)
         self.store(self.staging / RECORD, data)
         # from here on recovery finishes what we began; before, it rolls back

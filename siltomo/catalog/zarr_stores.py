@@ -41,6 +41,7 @@ class StagedStore(LocalStore):
         path = self.root / key
         self._fs.mkdir(path.parent)
         self._fs.write(path, data)
+        self._fs.protect(path)
         self._fs.fsync(path)
         self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
 
