@@ -57,7 +57,9 @@ def test_words_for_not_calibrated(spelling: str) -> None:
     assert is_uncalibrated(spelling)
 
 
-@pytest.mark.parametrize("spelling", ["sec", "kg", "grey value", "9**9**9", "m*m", "__import__('os')", "x" * 500])
+@pytest.mark.parametrize(
+    "spelling", ["sec", "kg", "grey value", "9**9**9", "m*m", "__import__('os')", "x" * 500]
+)
 def test_what_is_no_length(spelling: str) -> None:
     with pytest.raises(UnitError):
         length_unit(spelling)
@@ -144,7 +146,9 @@ def test_imagej_centimetres_become_micrometres() -> None:
 
 
 def test_coarse_fraction_is_said() -> None:
-    found = imagej_calibration({"unit": "nm", "spacing": 33970}, Resolution((29, 1000000), (29, 1000000)), planes=2)
+    found = imagej_calibration(
+        {"unit": "nm", "spacing": 33970}, Resolution((29, 1000000), (29, 1000000)), planes=2
+    )
     assert "only to" in found.warnings[0]
 
 
