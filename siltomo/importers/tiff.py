@@ -111,6 +111,8 @@ def header_warnings(header: Header) -> tuple[str, ...]:
         )
     elif header.pages[0].white_is_zero:
         warnings.append("the file is displayed inverted (zero is white): values are taken as stored")
+    if header.pages[0].palette:
+        warnings.append("the colour table of ImageJ is left out: values are taken as stored")
     if header.imagej and "cf" in header.imagej:
         unit = plain_text(header.imagej.get("vunit", "?"), 40)
         warnings.append(f"ImageJ calibrates the greys (in {unit}): values are taken as stored, uncalibrated")

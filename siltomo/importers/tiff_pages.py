@@ -52,6 +52,8 @@ class Page:
     data_offset: int | None
     """Where its pixels begin, when they lie there plainly; None when they have to be decoded."""
     white_is_zero: bool
+    palette: bool
+    """Its values are numbers of colours, which in ImageJ only tint the display."""
     reduced: bool
     """A thumbnail or preview."""
 
@@ -237,6 +239,7 @@ def _describe(page: tifffile.TiffPage, number: int, size: int, path: Path, *, im
         stored=f"{page.parent.byteorder}{dtype.str[1:]}" if bits == 8 * dtype.itemsize else f"{bits}-bit",
         data_offset=page.dataoffsets[0] if plain and bits == 8 * dtype.itemsize else None,
         white_is_zero=page.photometric == 0,
+        palette=page.photometric == 3,
         reduced=bool(page.subfiletype & 1),
     )
 
@@ -253,8 +256,8 @@ def _check_grey(page: tifffile.TiffPage, where: str, *, imagej: bool) -> None:
             )
     elif colour or page.samplesperpixel != 1:
         raise FormatError(
-            f"is {colour or 'a multi-channel'} image with {page.samplesperpixel} values per pixel; "
-            "a voxel has one",
+            f"is no grey image but {colour or 'of several channels'}: {page.samplesperpixel} values per "
+            "pixel, a voxel has one",
             where=where,
             fix=GREYSCALE,
         )

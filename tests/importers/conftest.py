@@ -109,10 +109,8 @@ def write_tiff() -> Callable[..., Path]:
                 else:
                     raw, count = struct.pack(order + f"{len(values)}{kind}", *values), len(values)
                 fields.append((code, number, count, raw))
-            for code, number, count, raw in fields:
-                if code == 273:
-                    continue
-                if len(raw) > 4:
+            for code, _number, _count, raw in fields:
+                if code != 273 and len(raw) > 4:
                     extra += raw + b"\0" * (len(raw) % 2)
             data_at = extra_at + len(extra)
             cursor = extra_at
