@@ -85,7 +85,7 @@ def test_missing_slices(cli: Cli, study: Path) -> None:
     assert "3 planes" in row["reason"]
 
 
-@pytest.mark.parametrize("given", ["0.16", "0.16 furlong", "2 um + 3 um", "nan", "0.16 V", "1,5 um", "-1 um"])
+@pytest.mark.parametrize("given", ["0.16", "0.16 furlongish", "2 um + 3 um", "nan", "0.16 V", "1,5 um", "-1 um"])
 def test_voxel_sizes_without_a_unit_or_with_a_wrong_one(cli: Cli, study: Path, given: str) -> None:
     answer = cli("catalog", "add", "grey.npy", *STATE, "--voxel-size", given, "--id", "x", "--json")
     check(answer, code="SIL104", exit_code=3, says=("",), fix="siltomo catalog add grey.npy")
