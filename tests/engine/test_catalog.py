@@ -1,0 +1,166 @@
+"""The catalog from Python: tables, lazy volumes, plans that read nothing, passes that do not depend on blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+import siltomo
+from siltomo.engine.compute import run_plan
+from siltomo.engine.plan import Plan, make_plan
+from siltomo.errors import BadInputError, NotFoundError, TooLargeError
+from siltomo.model import Cell
+
+NAMES = (
+    "crack_volume_fraction",
+    "crack_interconnectivity",
+    "crack_surface_to_volume_ratio",
+    "crack_width_mean",
+    "crack_width_median",
+    "crack_width_distribution",
+)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every reading of voxels through zarr."""
+    seen: list[object] = []
+    get = zarr.Array.__getitem__
+
+    def counted(self: zarr.Array, selection: object) -> object:
+        seen.append(selection)
+        return get(self, selection)  # type: ignore[index]
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", counted)
+    return seen
+
+
+def test_records_are_tables_with_units(study: Path) -> None:
+    catalog = siltomo.open_catalog(study)
+    assert list(catalog.scans.index) == ["op1"]
+    scan = catalog.scans.loc["op1"]
+    assert (scan["state.cycle"], scan["state.capacity"], scan["voxel_size.z"]) == (1, 1200, 0.5)
+    assert catalog.scans.attrs["units"]["state.capacity"] == "mAh/g_Si"
+    assert catalog.cells.loc["zn1", "si_mass"] == 0.13
+    assert catalog.cells.attrs["units"]["si_mass"] == "mg_Si"
+    assert list(catalog.formulations.index) == ["zn"]
+    assert catalog.segmentations.loc["op1-seg", "phases"] == "1=crack, 2=solid, 3=outside"
+    assert "1 scans" in repr(catalog)
+
+
+def test_a_scan_opens_lazily_with_labels_beside_greys(study: Path, labels: np.ndarray, reads: list[object]) -> None:
+    opened = siltomo.open_catalog(study).scan("op1")
+    assert reads == []
+    assert set(opened.data_vars) == {"grey", "op1-seg"}
+    assert opened.grey.chunks is not None
+    np.testing.assert_allclose(opened.z.values, np.arange(40) * 0.5)
+    assert {opened[axis].attrs["units"] for axis in "zyx"} == {"um"}
+    attrs = opened["op1-seg"].attrs
+    assert (attrs["flag_values"], attrs["flag_meanings"]) == ([1, 2, 3], "crack solid outside")
+    assert opened.attrs["capacity"] == "1200 mAh/g_Si"
+    np.testing.assert_array_equal(opened["op1-seg"].values, labels)
+    assert reads != []
+
+
+def test_planning_reads_no_voxel(study: Path, reads: list[object]) -> None:
+    plan = make_plan(siltomo.open_catalog(study), NAMES)
+    plan.explain()
+    assert reads == []
+    assert plan.summary()["to_compute"] == len(NAMES)
+    assert len(plan.passes) == 1
+
+
+def test_asking_again_reads_nothing(study: Path, reads: list[object]) -> None:
+    catalog = siltomo.open_catalog(study)
+    first = run_plan(catalog, make_plan(catalog, NAMES))
+    assert reads != []
+    reads.clear()
+    again = run_plan(catalog, make_plan(catalog, NAMES))
+    assert reads == []
+    assert [{**row, "reused": True} for row in first] == again
+
+
+def _rows(catalog: siltomo.Catalog, plan: Plan) -> list[object]:
+    return [row.get("value", row.get("values")) for row in run_plan(catalog, plan)]
+
+
+@pytest.mark.parametrize("slab", [1, 7, 16, 40])
+def test_results_do_not_depend_on_the_blocks(
+    study: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, slab: int
+) -> None:
+    import shutil
+
+    other = tmp_path_factory.mktemp("other") / "catalog"
+    shutil.copytree(study, other)
+    catalog = siltomo.open_catalog(study)
+    expected = _rows(catalog, make_plan(catalog, NAMES))
+    monkeypatch.setattr("siltomo.engine.plan._depths", lambda _: [slab])
+    copy = siltomo.open_catalog(other)
+    plan = make_plan(copy, NAMES)
+    assert plan.passes[0].blocks == -(-40 // slab)
+    assert _rows(copy, plan) == expected
+
+
+def test_a_plan_over_the_budget_is_refused_with_the_three_numbers(
+    study: Path, monkeypatch: pytest.MonkeyPatch, reads: list[object]
+) -> None:
+    monkeypatch.setenv("SILTOMO_MEMORY", "1 MB")
+    with pytest.raises(TooLargeError, match=r"needs .* MiB for its smallest block.*allowed are 976.6 KiB"):
+        make_plan(siltomo.open_catalog(study), ["crack_width_mean"])
+    assert reads == []
+
+
+def test_a_small_budget_makes_thin_blocks(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = siltomo.open_catalog(study)
+    names = ["crack_interconnectivity"]
+    monkeypatch.setenv("SILTOMO_MEMORY", "1.1 MB")
+    plan = make_plan(catalog, names)
+    assert plan.passes[0].slab < 40
+    assert plan.peak_bytes <= 1_100_000
+
+
+def test_levels_and_unknown_scans(study: Path) -> None:
+    catalog = siltomo.open_catalog(study)
+    with pytest.raises(BadInputError, match="levels 0 to 0"):
+        catalog.scan("op1", level=1)
+    with pytest.raises(NotFoundError, match="did you mean op1"):
+        catalog.scan("op2")
+
+
+def test_records_can_be_added_and_changed_from_python(study: Path) -> None:
+    catalog = siltomo.open_catalog(study)
+    assert catalog.add(Cell(id="zn2", formulation="zn")).changed
+    assert not catalog.add(Cell(id="zn2", formulation="zn")).changed
+    change = catalog.set(Cell, "zn2", {"diameter": "3 mm"})
+    assert (change.revision, str(catalog.record(Cell, "zn2").diameter)) == (2, "3 mm")
+    assert catalog.set(Cell, "zn2", {"diameter": None}).revision == 3
+    with pytest.raises(NotFoundError, match="no formulation 'zx'"):
+        catalog.set(Cell, "zn2", {"formulation": "zx"})
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    study: Path, monkeypatch: pytest.MonkeyPatch, reads: list[object]
+) -> None:
+    from siltomo.engine import compute
+    from siltomo.engine.labels import LabelsOrder, import_labels
+    from siltomo.importers import Source
+
+    catalog = siltomo.open_catalog(study)
+    order = LabelsOrder(Source(study / "labels.npy"), "op1", {1: "crack", 2: "solid", 3: "rest"}, {"id": "s2"})
+    import_labels(catalog, order)
+    measure, calls = compute.measure_volume, []
+
+    def interrupted(*arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measure(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compute, "measure_volume", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(catalog, make_plan(catalog, ["crack_volume_fraction"]))
+    plan = make_plan(catalog, ["crack_volume_fraction"])
+    assert (plan.summary()["kept"], plan.summary()["to_compute"]) == (1, 1)
