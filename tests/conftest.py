@@ -99,10 +99,31 @@ def study(cli: Cli, labels: np.ndarray, tmp_path: Path) -> Path:
         ["init", "."],
         ["formulation", "add", "zn", "--si-fraction", "0.699 g_Si/g"],
         ["cell", "add", "zn1", "--formulation", "zn", "--si-mass", "0.13 mg_Si", "--diameter", "3 mm"],
-        ["catalog", "add", "grey.npy", "--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", 1]
+        [
+            "catalog",
+            "add",
+            "grey.npy",
+            "--cell",
+            "zn1",
+            "--scale",
+            "micro",
+            "--mode",
+            "operando",
+            "--cycle",
+            1,
+        ]
         + ["--half", "delithiation", "--voxel-size", "0.5 um", "--capacity", "1200 mAh/g_Si"]
         + ["--domain", "electrode", "--id", "op1"],
-        ["segment", "import", "op1", "labels.npy", "--phases", "1=crack,2=solid,3=outside", "--id", "op1-seg"],
+        [
+            "segment",
+            "import",
+            "op1",
+            "labels.npy",
+            "--phases",
+            "1=crack,2=solid,3=outside",
+            "--id",
+            "op1-seg",
+        ],
     ):
         answer = cli(*words)
         assert answer.code == 0, answer.err

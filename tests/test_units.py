@@ -90,7 +90,9 @@ def test_what_is_no_quantity_is_refused_in_words(text: str, says: str) -> None:
         Quantity.parse(text)
 
 
-@pytest.mark.parametrize("given_", [True, None, [1, "um"], {"value": 1, "units": "um"}, {"unit": "um"}, b"1 um"])
+@pytest.mark.parametrize(
+    "given_", [True, None, [1, "um"], {"value": 1, "units": "um"}, {"unit": "um"}, b"1 um"]
+)
 def test_other_types_are_refused(given_: object) -> None:
     with pytest.raises(UnitError, match="no quantity"):
         Quantity.parse(given_)
@@ -105,7 +107,9 @@ def test_mappings_are_read() -> None:
     assert Quantity.parse({"value": 0.16, "unit": "µm", "uncertainty": 0.01}) == Quantity(0.16, "um", 0.01)
 
 
-@pytest.mark.parametrize("text", ["1.75 +/- 0.05 mg_Si/cm^2", "1.75 ± 0.05 mg_Si/cm²", "(1.75 ± 0.05) mg_Si/cm^2"])
+@pytest.mark.parametrize(
+    "text", ["1.75 +/- 0.05 mg_Si/cm^2", "1.75 ± 0.05 mg_Si/cm²", "(1.75 ± 0.05) mg_Si/cm^2"]
+)
 def test_uncertainty_is_kept_and_converted(text: str) -> None:
     read = Quantity.parse(text)
     assert (read.value, read.uncertainty) == (1.75, 0.05)

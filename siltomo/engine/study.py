@@ -193,7 +193,9 @@ def read_voxel_size(given: object) -> VoxelSize:
         return VoxelSize.model_validate(given)
     except ValidationError as error:
         bare = isinstance(given, str) and re.fullmatch(r"[\d.,\s]*\d", given)
-        fix = Amend({"--voxel-size": f"{given} um" if bare else "EDGE um"}, advice="with the right edge and unit")
+        fix = Amend(
+            {"--voxel-size": f"{given} um" if bare else "EDGE um"}, advice="with the right edge and unit"
+        )
         raise UnitError(str(error.errors()[0]["msg"]), fix=fix, where="voxel size") from error
 
 

@@ -73,9 +73,7 @@ def test_missing_slices(cli: Cli, study: Path) -> None:
     stack(study / "rec", "op07_", range(1, 4))
     stack(study / "rec", "op07_", range(7, 11))
     answer = cli("catalog", "add", "rec", *STATE, *VOXEL, "--id", "op7", "--json")
-    check(
-        answer, code="SIL102", exit_code=3, says=("0004", "0006", "missing", "7 of 10"), fix="--allow-gaps"
-    )
+    check(answer, code="SIL102", exit_code=3, says=("0004", "0006", "missing", "7 of 10"), fix="--allow-gaps")
     assert cli(*shlex.split(answer.error["fix"])[1:]).code == 0
     labels = np.ones((10, 6, 5), np.uint8)
     np.save(study / "l.npy", labels)
@@ -85,7 +83,9 @@ def test_missing_slices(cli: Cli, study: Path) -> None:
     assert "3 planes" in row["reason"]
 
 
-@pytest.mark.parametrize("given", ["0.16", "0.16 furlongish", "2 um + 3 um", "nan", "0.16 V", "1,5 um", "-1 um"])
+@pytest.mark.parametrize(
+    "given", ["0.16", "0.16 furlongish", "2 um + 3 um", "nan", "0.16 V", "1,5 um", "-1 um"]
+)
 def test_voxel_sizes_without_a_unit_or_with_a_wrong_one(cli: Cli, study: Path, given: str) -> None:
     answer = cli("catalog", "add", "grey.npy", *STATE, "--voxel-size", given, "--id", "x", "--json")
     check(answer, code="SIL104", exit_code=3, says=("",), fix="siltomo catalog add grey.npy")
@@ -155,7 +155,10 @@ def test_unknown_cell(cli: Cli, study: Path) -> None:
         says=("no cell 'zn2'", "did you mean zn1"),
         fix="siltomo cell add zn2 --formulation",
     )
-    assert cli("cell", "add", "zn3", "--formulation", "zn9", "--json").error["fix"] == "siltomo formulation add zn9"
+    assert (
+        cli("cell", "add", "zn3", "--formulation", "zn9", "--json").error["fix"]
+        == "siltomo formulation add zn9"
+    )
 
 
 def test_a_scan_without_its_state(cli: Cli, study: Path) -> None:
@@ -166,12 +169,28 @@ def test_a_scan_without_its_state(cli: Cli, study: Path) -> None:
 def test_other_words_for_the_half_cycle(cli: Cli, study: Path) -> None:
     words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", "1", "--half", "charge"]
     answer = cli("catalog", "add", "grey.npy", *words, *VOXEL, "--json")
-    check(answer, code="SIL190", exit_code=3, says=("state.half", "'charge'", "lithiation"), fix="siltomo schema show scan")
+    check(
+        answer,
+        code="SIL190",
+        exit_code=3,
+        says=("state.half", "'charge'", "lithiation"),
+        fix="siltomo schema show scan",
+    )
 
 
 def test_labels_of_another_shape(cli: Cli, study: Path, labels: np.ndarray) -> None:
     np.save(study / "short.npy", labels[:-1])
-    words = ["segment", "import", "op1", "short.npy", "--phases", "1=crack,2=solid,3=outside", "--id", "s2", "--json"]
+    words = [
+        "segment",
+        "import",
+        "op1",
+        "short.npy",
+        "--phases",
+        "1=crack,2=solid,3=outside",
+        "--id",
+        "s2",
+        "--json",
+    ]
     answer = cli(*words)
     check(
         answer,
@@ -196,7 +215,17 @@ def test_labels_of_another_voxel_size(cli: Cli, study: Path, labels: np.ndarray)
     with h5py.File(study / "labels.h5", "w") as made:
         made["exported_data"] = labels
         made["exported_data"].attrs["element_size_um"] = (0.52, 0.5, 0.5)
-    answer = cli("segment", "import", "op1", "labels.h5", "--phases", "1=crack,2=solid,3=outside", "--id", "s2", "--json")
+    answer = cli(
+        "segment",
+        "import",
+        "op1",
+        "labels.h5",
+        "--phases",
+        "1=crack,2=solid,3=outside",
+        "--id",
+        "s2",
+        "--json",
+    )
     check(
         answer,
         code="SIL105",
@@ -241,7 +270,9 @@ def test_unknown_metric(cli: Cli, study: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("expression", ["cycle = 1", "cycl == 1", "__import__('os').system('x')", "cycle in 3", "("])
+@pytest.mark.parametrize(
+    "expression", ["cycle = 1", "cycl == 1", "__import__('os').system('x')", "cycle in 3", "("]
+)
 def test_selections_that_cannot_be_read(cli: Cli, study: Path, expression: str) -> None:
     answer = cli("compute", "metric", "crack_volume_fraction", "--where", expression, "--json")
     assert (answer.code, answer.error["code"]) == (3, "SIL161")
@@ -254,8 +285,15 @@ def test_wrong_parameters(cli: Cli, study: Path, setting: str) -> None:
     assert (answer.code, answer.error["code"]) == (3, "SIL164")
 
 
-def test_a_damaged_volume_fails_its_rows_and_keeps_the_others(cli: Cli, study: Path, labels: np.ndarray) -> None:
-    assert cli("segment", "import", "op1", "labels.npy", "--phases", "1=pore,2=solid,3=outside", "--id", "s2").code == 0
+def test_a_damaged_volume_fails_its_rows_and_keeps_the_others(
+    cli: Cli, study: Path, labels: np.ndarray
+) -> None:
+    assert (
+        cli(
+            "segment", "import", "op1", "labels.npy", "--phases", "1=pore,2=solid,3=outside", "--id", "s2"
+        ).code
+        == 0
+    )
     shown = cli("catalog", "show", "op1-seg", "--json").data
     for shard in (Path(shown["path"])).rglob("c/0/0/0"):
         data = bytearray(shard.read_bytes())
@@ -277,7 +315,9 @@ def test_a_damaged_volume_fails_its_rows_and_keeps_the_others(cli: Cli, study: P
 
 
 def test_study_files_name_line_path_value_and_fix(cli: Cli, study: Path) -> None:
-    (study / "zn.yaml").write_text("formulations:\n  zn9: {}\ncells:\n  zn1:\n    formulation: zn9\n    si_mass: 0.13\n")
+    (study / "zn.yaml").write_text(
+        "formulations:\n  zn9: {}\ncells:\n  zn1:\n    formulation: zn9\n    si_mass: 0.13\n"
+    )
     check(
         cli("catalog", "add", "zn.yaml", "--json"),
         code="SIL190",
@@ -345,7 +385,13 @@ def test_usage_errors(cli: Cli, study: Path, words: list[str]) -> None:
 
 
 def test_no_catalog_anywhere(cli: Cli, tmp_path: Path) -> None:
-    check(cli("catalog", "list", "--json"), code="SIL123", exit_code=4, says=(str(tmp_path),), fix="siltomo init .")
+    check(
+        cli("catalog", "list", "--json"),
+        code="SIL123",
+        exit_code=4,
+        says=(str(tmp_path),),
+        fix="siltomo init .",
+    )
     answer = cli("--catalog", "nowhere", "catalog", "list", "--json")
     assert answer.code == 4
     assert parses(answer.error["fix"])

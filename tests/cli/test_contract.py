@@ -20,7 +20,19 @@ from siltomo.cli.app import app
 Cli = Callable[..., Any]
 
 ROW = {
-    *("metric", "value", "unit", "uncertainty", "status", "reason", "formulation", "cell", "scan", "scale", "mode"),
+    *(
+        "metric",
+        "value",
+        "unit",
+        "uncertainty",
+        "status",
+        "reason",
+        "formulation",
+        "cell",
+        "scan",
+        "scale",
+        "mode",
+    ),
     *("cycle", "half", "capacity", "segmentation", "conventions", "key"),
 }
 COMMANDS = [
@@ -84,7 +96,12 @@ def test_rows_of_results(cli: Cli, study: Path) -> None:
     assert "value" not in distribution
     assert scalar["formulation"] == "zn"
     assert (scalar["cell"], scalar["scan"], scalar["segmentation"]) == ("zn1", "op1", "op1-seg")
-    assert (scalar["scale"], scalar["mode"], scalar["cycle"], scalar["half"]) == ("micro", "operando", 1, "delithiation")
+    assert (scalar["scale"], scalar["mode"], scalar["cycle"], scalar["half"]) == (
+        "micro",
+        "operando",
+        1,
+        "delithiation",
+    )
     assert (scalar["capacity"], scalar["capacity_unit"]) == (1200, "mAh/g_Si")
     assert scalar["value"] == pytest.approx((40 * 4 * 18 + 4 * 2 * 4) / (40 * 24 * 18))
     assert scalar["conventions"]["whole"].startswith("electrode")
@@ -148,19 +165,54 @@ def test_a_phase_that_nobody_segmented_gives_a_row_with_the_reason(cli: Cli, stu
 
 
 def test_adding_twice_says_so_and_changes_nothing(cli: Cli, study: Path) -> None:
-    words = ["catalog", "add", "grey.npy", "--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", "1"]
+    words = [
+        "catalog",
+        "add",
+        "grey.npy",
+        "--cell",
+        "zn1",
+        "--scale",
+        "micro",
+        "--mode",
+        "operando",
+        "--cycle",
+        "1",
+    ]
     words += ["--half", "delithiation", "--voxel-size", "0.5 um", "--capacity", "1200 mAh/g_Si"]
     words += ["--domain", "electrode", "--id", "op1"]
     before = sorted(path for path in study.rglob("*") if path.is_file())
     assert cli(*words, "--json").data["added"] is False
-    assert cli("cell", "add", "zn1", "--formulation", "zn", "--si-mass", "0.13 mg_Si", "--diameter", "3 mm").code == 0
-    words = ["segment", "import", "op1", "labels.npy", "--phases", "1=crack,2=solid,3=outside", "--id", "op1-seg"]
+    assert (
+        cli("cell", "add", "zn1", "--formulation", "zn", "--si-mass", "0.13 mg_Si", "--diameter", "3 mm").code
+        == 0
+    )
+    words = [
+        "segment",
+        "import",
+        "op1",
+        "labels.npy",
+        "--phases",
+        "1=crack,2=solid,3=outside",
+        "--id",
+        "op1-seg",
+    ]
     assert "unchanged" in cli(*words).out
     assert sorted(path for path in study.rglob("*") if path.is_file()) == before
 
 
 def test_other_bytes_under_a_taken_id_are_refused(cli: Cli, study: Path) -> None:
-    words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", "1", "--half", "delithiation"]
+    words = [
+        "--cell",
+        "zn1",
+        "--scale",
+        "micro",
+        "--mode",
+        "operando",
+        "--cycle",
+        "1",
+        "--half",
+        "delithiation",
+    ]
     words += ["--voxel-size", "0.5 um", "--capacity", "1200 mAh/g_Si", "--domain", "electrode", "--id", "op1"]
     answer = cli("catalog", "add", "labels.npy", *words, "--json")
     assert (answer.code, answer.error["code"]) == (3, "SIL111")
@@ -225,7 +277,9 @@ def test_info_reads_headers(cli: Cli, study: Path) -> None:
 
 def _child(*words: str) -> tuple[float, subprocess.CompletedProcess[str]]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-m", "siltomo.cli.main", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "siltomo.cli.main", *words], capture_output=True, text=True, check=False
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
 

@@ -51,7 +51,9 @@ def test_records_are_tables_with_units(study: Path) -> None:
     assert "1 scans" in repr(catalog)
 
 
-def test_a_scan_opens_lazily_with_labels_beside_greys(study: Path, labels: np.ndarray, reads: list[object]) -> None:
+def test_a_scan_opens_lazily_with_labels_beside_greys(
+    study: Path, labels: np.ndarray, reads: list[object]
+) -> None:
     opened = siltomo.open_catalog(study).scan("op1")
     assert reads == []
     assert set(opened.data_vars) == {"grey", "op1-seg"}
@@ -149,7 +151,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     from siltomo.importers import Source
 
     catalog = siltomo.open_catalog(study)
-    order = LabelsOrder(Source(study / "labels.npy"), "op1", {1: "crack", 2: "solid", 3: "rest"}, {"id": "s2"})
+    order = LabelsOrder(
+        Source(study / "labels.npy"), "op1", {1: "crack", 2: "solid", 3: "rest"}, {"id": "s2"}
+    )
     import_labels(catalog, order)
     measure, calls = compute.measure_volume, []
 

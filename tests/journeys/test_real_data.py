@@ -35,14 +35,22 @@ def test_nmc_cathode(cli: Callable[..., Any], real: Real) -> None:
     assert added["record"]["volume"]["shape"] == [251, 301, 301]
     imported = cli("segment", "import", "nmc", file, "--phases", "0=pore,1=nmc,2=cbd", "--json").data
     assert {v["value"]: v["voxels"] for v in imported["values"]} == {0: 9108821, 1: 11357945, 2: 2274085}
-    names = [f"{phase}_{what}" for phase in ("pore", "nmc", "cbd") for what in ("volume_fraction", "interconnectivity")]
+    names = [
+        f"{phase}_{what}"
+        for phase in ("pore", "nmc", "cbd")
+        for what in ("volume_fraction", "interconnectivity")
+    ]
     rows = cli("compute", "metric", *names, "--set", "connectivity=6", "--json").data
     found = {row["metric"]: row["value"] for row in rows}
     voxels = tifffile.imread(file)
     for phase, number, largest in (("pore", 0, 0.9950), ("nmc", 1, 0.9981), ("cbd", 2, 0.6596)):
         assert found[f"{phase}_volume_fraction"] == pytest.approx(np.mean(voxels == number), abs=1e-12)
         assert found[f"{phase}_interconnectivity"] == pytest.approx(largest, abs=5e-5)
-    assert [round(found[f"{p}_volume_fraction"], 6) for p in ("pore", "nmc", "cbd")] == [0.400549, 0.499451, 0.1]
+    assert [round(found[f"{p}_volume_fraction"], 6) for p in ("pore", "nmc", "cbd")] == [
+        0.400549,
+        0.499451,
+        0.1,
+    ]
     again = cli("compute", "metric", *names, "--set", "connectivity=6", "--json").data
     assert all(row["reused"] for row in again)
 
@@ -68,9 +76,18 @@ def test_berea(cli: Callable[..., Any], real: Real, tmp_path: Path) -> None:
         archive.extract(name, tmp_path)
     file = tmp_path / name
     cli("catalog", "add", file, *STATE, "--voxel-size", "1 um", "--voxel-from", "user", "--id", "berea")
-    answer = cli("segment", "import", "berea", file, "--phases", "0=pore,255=grain", "--voxel-from", "scan", "--json")
+    answer = cli(
+        "segment", "import", "berea", file, "--phases", "0=pore,255=grain", "--voxel-from", "scan", "--json"
+    )
     assert answer.data["record"]["volume"]["shape"] == [400, 400, 400]
-    rows = cli("compute", "metric", "pore_volume_fraction", "grain_volume_fraction", "pore_interconnectivity", "--json")
+    rows = cli(
+        "compute",
+        "metric",
+        "pore_volume_fraction",
+        "grain_volume_fraction",
+        "pore_interconnectivity",
+        "--json",
+    )
     found = {row["metric"]: row["value"] for row in rows.data}
     assert found["pore_volume_fraction"] == pytest.approx(0.196453, abs=1e-6)
     assert found["grain_volume_fraction"] == pytest.approx(0.803547, abs=1e-6)
@@ -78,7 +95,9 @@ def test_berea(cli: Callable[..., Any], real: Real, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cell")
-def test_encodings_of_one_volume_have_one_content(cli: Callable[..., Any], real: Real, tmp_path: Path) -> None:
+def test_encodings_of_one_volume_have_one_content(
+    cli: Callable[..., Any], real: Real, tmp_path: Path
+) -> None:
     """The raw file and the HDF5 file hold one volume; the 1-bit TIFF another (0.60169 of zeros, not 0.600447)."""
     raw = np.fromfile(real("volumes/openimpala/SampleData_2Phase_stack_3d_uint8.raw"), np.uint8)
     np.save(tmp_path / "raw.npy", raw.reshape(100, 100, 100))
@@ -94,7 +113,14 @@ def test_encodings_of_one_volume_have_one_content(cli: Callable[..., Any], real:
     contents: list[set[str]] = [set(), set()]
     for number, group in enumerate(groups):
         for file in group:
-            words = ["--voxel-size", "1 um", "--voxel-from", "user", "--id", file.name.lower().replace(".", "-")]
+            words = [
+                "--voxel-size",
+                "1 um",
+                "--voxel-from",
+                "user",
+                "--id",
+                file.name.lower().replace(".", "-"),
+            ]
             added = cli("catalog", "add", file, *STATE, *words, "--json").data
             contents[number].add(added["record"]["volume"]["content"])
     assert [len(found) for found in contents] == [1, 1]
@@ -108,7 +134,19 @@ def test_greyscale_cell_with_anisotropic_voxels(cli: Callable[..., Any], real: R
     file = real("volumes/ucl_battery_xct/cell_vol.tif")
     size = "67.94,33.97,33.97 um"
     added = cli(
-        *["catalog", "add", file, *STATE, "--voxel-size", size, "--voxel-from", "user", "--id", "can", "--json"]
+        *[
+            "catalog",
+            "add",
+            file,
+            *STATE,
+            "--voxel-size",
+            size,
+            "--voxel-from",
+            "user",
+            "--id",
+            "can",
+            "--json",
+        ]
     ).data
     assert added["record"]["voxel_size"] == {"z": "67.94 um", "y": "33.97 um", "x": "33.97 um"}
     opened = siltomo.open_catalog(tmp_path).scan("can")
@@ -133,7 +171,9 @@ def test_greyscale_cell_with_anisotropic_voxels(cli: Callable[..., Any], real: R
         ("taufactor/electrode.tiff", {0: 0.449917, 85: 0.400466, 170: 0.149616}),
     ],
 )
-def test_other_label_volumes(cli: Callable[..., Any], real: Real, name: str, fractions: dict[int, float]) -> None:
+def test_other_label_volumes(
+    cli: Callable[..., Any], real: Real, name: str, fractions: dict[int, float]
+) -> None:
     file = real(f"volumes/{name}")
     words = ["--voxel-size", "0.39 um", "--voxel-from", "user", "--id", "v"]
     assert cli("catalog", "add", file, *STATE, *words).code == 0
@@ -178,6 +218,8 @@ segmentations:
         (kind, "added") for kind in ("study", "formulation", "cell", "scan", "segmentation")
     ]
     assert {row["outcome"] for row in cli("catalog", "add", "study.yaml", "--json").data} == {"unchanged"}
-    (row,) = cli("compute", "metric", "pore_volume_fraction", "--where", "capacity == '1200 mAh/g_Si'", "--json").data
+    (row,) = cli(
+        "compute", "metric", "pore_volume_fraction", "--where", "capacity == '1200 mAh/g_Si'", "--json"
+    ).data
     assert row["value"] == pytest.approx(0.601691, abs=1e-6)
     assert (row["formulation"], row["cell"], row["capacity"]) == ("f2", "c2", 1200)

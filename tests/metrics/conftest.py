@@ -37,9 +37,7 @@ def compute() -> Compute:
         totals = {}
         for argument, measure in request.measures(sample).items():
             parts = [
-                measure.measure(
-                    Slab(lambda a, b: labels[a:b], start, stop, len(labels), after=measure.after)
-                )
+                measure.measure(Slab(lambda a, b: labels[a:b], start, stop, len(labels), after=measure.after))
                 for start, stop in zip(edges, edges[1:], strict=False)
             ]
             totals[argument] = reduce(measure.merge, parts)

@@ -180,12 +180,18 @@ def test_a_phase_without_background_has_no_width(compute: Compute) -> None:
 
 
 def test_a_volume_that_is_all_outside_has_no_fraction(compute: Compute) -> None:
-    answer = compute("crack_volume_fraction", np.full((4, 4, 4), 7, np.uint8), phases={1: "crack", 7: "outside"})
+    answer = compute(
+        "crack_volume_fraction", np.full((4, 4, 4), 7, np.uint8), phases={1: "crack", 7: "outside"}
+    )
     assert answer == Undefined("every voxel is labelled outside")
 
 
 @given(
-    arrays(np.uint8, st.tuples(st.integers(1, 14), st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 3)),
+    arrays(
+        np.uint8,
+        st.tuples(st.integers(1, 14), st.integers(1, 6), st.integers(1, 6)),
+        elements=st.integers(0, 3),
+    ),
     st.lists(st.integers(1, 13), max_size=4),
 )
 @settings(max_examples=30, deadline=None)

@@ -22,7 +22,9 @@ def share(voxels: Counted, sample: Sample, *, power: Literal[1, 2] = 1) -> Answe
     return Scalar((voxels.phase / voxels.whole) ** power)
 
 
-def declared(function: object = share, name: str = "{phase}_share", unit: str = "1", **fixed: object) -> Registry:
+def declared(
+    function: object = share, name: str = "{phase}_share", unit: str = "1", **fixed: object
+) -> Registry:
     made = Registry()
     made._loaded = True  # without the plug-ins of this environment
     made.add(_declared(function, name, unit=unit, version=1, fixed=fixed, phases=("crack",)))  # type: ignore[arg-type]

@@ -158,7 +158,14 @@ def test_segmentations_name_each_value_once() -> None:
 
 
 def test_printed_fractions_say_of_what() -> None:
-    fields = {"id": "v", "study": "p", "quantity": "porosity", "printed": "35", "value": 35, "place": "Fig. 7"}
+    fields = {
+        "id": "v",
+        "study": "p",
+        "quantity": "porosity",
+        "printed": "35",
+        "value": 35,
+        "place": "Fig. 7",
+    }
     with pytest.raises(RecordError, match="must say what it is a fraction of"):
         validated(ReportedValue, {**fields, "unit": "%"})
     with pytest.raises(RecordError, match="must say per gram of what"):
