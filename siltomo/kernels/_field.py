@@ -22,7 +22,7 @@ from siltomo.errors import BadInputError
 from siltomo.kernels import _lanes as lanes
 from siltomo.kernels._grid import Mask
 from siltomo.kernels._jit import kernel
-from siltomo.kernels._workers import over_ranges
+from siltomo.kernels._workers import over, ranges
 
 GUARD = 32
 """Zeros after each row: no load or store of one vector from within a row leaves its row and guard."""
@@ -217,16 +217,16 @@ def _attempt(
     count = lanes.LANE_BYTES // dtype.itemsize
     solid = inside.view(np.uint8)
 
-    def in_planes(start: int, stop: int) -> None:
+    def in_planes(planes: tuple[int, int]) -> None:
         line = np.full(nx + 2 * (reach + GUARD) + GUARD, largest, dtype)
-        _in_planes(solid, field.flat, line, shape, (start, stop), weights, farthest)
+        _in_planes(solid, field.flat, line, shape, planes, weights, farthest)
 
-    def along_z(start: int, stop: int) -> NDArray[Any]:
+    def along_z(rows: tuple[int, int]) -> NDArray[Any]:
         tile = np.empty(nz * count, dtype)
         tops = np.zeros(nz, dtype)
-        _along_z(field.flat, tile, shape, (start, stop), weights[0], tops)
+        _along_z(field.flat, tile, shape, rows, weights[0], tops)
         return tops
 
-    over_ranges(in_planes, 0, nz, 8, threads)
-    parts = over_ranges(along_z, 0, ny, max(1, -(-ny // (4 * threads))), threads)
+    over(in_planes, ranges(0, nz, 8), threads)
+    parts = over(along_z, ranges(0, ny, max(1, -(-ny // (4 * threads)))), threads)
     return field, np.max(parts, axis=0, initial=0) if parts else np.zeros(nz, dtype)

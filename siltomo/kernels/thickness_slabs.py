@@ -35,9 +35,12 @@ from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
 from siltomo.kernels._field import GUARD, Field, pitch_of
+from siltomo.kernels._fiji import CONTEXT
 from siltomo.kernels._grid import Lattice, Mask, as_mask, as_outside, lattice
-from siltomo.kernels._local_thickness import FIJI_CONTEXT, PLANES, Window, balls, check_convention
-from siltomo.kernels._tally import as_bins
+from siltomo.kernels._local_thickness import Window, check_convention, find_thickness
+from siltomo.kernels._ridge import TABLE_LIMIT
+from siltomo.kernels._tally import DENSE_LIMIT, as_bins
+from siltomo.kernels._tiles import BALLS_AT_ONCE, TILE_BYTES, tiles
 from siltomo.kernels._workers import thread_count
 from siltomo.kernels.distance import NoBackgroundError
 from siltomo.kernels.thickness import as_counts, tally_planes
@@ -169,13 +172,13 @@ def slab_thickness_counts(
     shape = block.phase.shape
     groups, number = as_bins(bins, bin_count, shape)
     if not block.phase.any():
-        return as_counts([], grid.step, convention, number, binned=bins is not None)
-    context = FIJI_CONTEXT if convention == "fiji" else 0
+        return as_counts([], grid, convention, number, binned=bins is not None)
+    context = CONTEXT if convention == "fiji" else 0
     reach = max(start - context, 0), min(stop + context, depth)
     field = _certified(block, reach, halo, max_halo, workers)
-    found = balls(block.window, field, convention, workers)
+    found = find_thickness(block.window, field, convention, workers)
     tallies = tally_planes(found, start - block.low, groups, workers)
-    return as_counts(tallies, grid.step, convention, number, binned=bins is not None)
+    return as_counts(tallies, grid, convention, number, binned=bins is not None)
 
 
 class _Block:
@@ -269,22 +272,23 @@ def slab_bytes(
 
     Examples
     --------
-    >>> slab_bytes((512, 512), planes=128, halo=48, threads=1) / (512 * 512 * (128 + 2 * 48)) < 6
-    True
+    >>> round(slab_bytes((1024, 1024), planes=256, halo=48, threads=1) / (1024 * 1024 * 352), 1)
+    4.4
     """
     fiji = convention == "fiji"
-    context = FIJI_CONTEXT if fiji else 0
+    context = CONTEXT if fiji else 0
     ny, nx = shape_yx
     depth = planes + 2 * (halo + context)
     longest = math.ceil(radius) ** 2
-    item = next(size for size in (2, 4, 8) if longest < 2 ** (8 * size) - 1)
+    item = 2 if longest < 2**16 - 1 else 4 if longest < 2**32 - 1 else 8
     # While the block grows, the planes read and their concatenation exist at once.
     masks = (5 if outside else 2) * depth * ny * nx
     field = item * ((depth * ny + 1) * pitch_of(nx) + 2 * GUARD)
     marks = 8 * depth * ny * -(-nx // 64)
-    tables = 8 * (12 * min(longest, 1 << 18) + 4 * min(longest, 1 << 22))
-    painted = PLANES + 2 * context
-    worker = item * (painted * ny + 2) * pitch_of(nx) + 64 * (depth + ny * nx) + 8 * (1 << 22)
-    if fiji:
-        worker += 26 * painted * ny * nx
+    tables = 32 * 7 * min(longest, TABLE_LIMIT)
+    largest = tiles(0, planes, shape_yx)[0].wider(context, (planes, ny, nx))
+    part = (largest.stop - largest.start) * (largest.bottom - largest.top) * nx
+    balls = 24 * min(BALLS_AT_ONCE, depth * ny * nx)
+    counts = 8 * (largest.stop - largest.start) * min(longest, BALLS_AT_ONCE) + 12 * DENSE_LIMIT
+    worker = balls + counts + part // 2 + TILE_BYTES + part * (28 if fiji else item + 1)
     return masks + field + marks + tables + thread_count(threads) * worker + (16 << 20)
