@@ -1,4 +1,4 @@
-"""Fill a bag: the volume, the small files beside it, the lists of both, and the proof that the disk has them."""
+"""Fill a bag: the volume, small files beside it, the lists of both, and the proof that the disk has them."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def check_id(given: str) -> str:
     """
     if not isinstance(given, str) or not _ID.fullmatch(given) or given in _RESERVED:
         raise BadInputError(
-            f"{given!r} cannot be an id: use 1 to 64 lower-case letters, digits, '-' and '_', with a letter or "
-            f"digit at both ends, and no name that Windows reserves",
+            f"{given!r} cannot be an id: use 1 to 64 lower-case letters, digits, '-' and '_', with a letter "
+            f"or digit at both ends, and no name that Windows reserves",
             code="SIL114",
             fix=f"use the id {slug(str(given))!r}",
         )

@@ -175,7 +175,7 @@ class Shelf:
         return self.read(kind, id_, revisions[-1]) if revisions else None
 
     def live(self, kind: str) -> Iterator[str]:
-        """Return the ids that are not removed, reading only those records that have more than one revision."""
+        """Yield the ids that are not removed; only records with several revisions are read."""
         for id_ in self.known(kind):
             revisions = self.revisions(kind, id_)
             if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):

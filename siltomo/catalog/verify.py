@@ -47,8 +47,8 @@ def verify(
     layout
         The catalog.
     full
-        Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is there in
-        its size.
+        Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is
+        there in its size.
     progress
         Called with the bytes of the volumes done and of all.
 
@@ -190,7 +190,7 @@ def _what_is_lost(bag: Path, path: str) -> str:
             f"a part of the {2 ** int(found['level'])}-fold reduced view; the full resolution is not touched"
         )
     try:
-        level = json.loads((bag / path.split("/c/")[0] / "zarr.json").read_text())
+        level = json.loads((bag / path.partition("/c/")[0] / "zarr.json").read_text())
         edges = level["chunk_grid"]["configuration"]["chunk_shape"]
         spans = [
             f"{axis} {int(found[axis]) * edge} to {min((int(found[axis]) + 1) * edge, size) - 1}"
@@ -202,7 +202,7 @@ def _what_is_lost(bag: Path, path: str) -> str:
 
 
 def _check_nameless(layout: Layout, kind: str, name: str) -> Iterator[Damage]:
-    """Report a bag that no record names: its record was lost, since a dead writer's bag has its staging folder."""
+    """Report a bag that no record names: it lost its record, for a dead writer's bag has a staging folder."""
     bag = layout.bag(kind, name)
     id_, _, transaction = name.rpartition(".")
     if (layout.staging / transaction).exists() or not bag.exists():

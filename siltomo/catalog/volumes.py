@@ -1,4 +1,4 @@
-"""What a volume is before and after it is stored, and the grid of levels, shards and chunks it is stored on."""
+"""What a volume is before and after it is stored, and the levels, shards and chunks it is stored in."""
 
 from __future__ import annotations
 
@@ -106,9 +106,10 @@ class LevelPlan:
 def plan_levels(shape: Shape, itemsize: int) -> tuple[LevelPlan, ...]:
     """Return the resolutions of a volume, each half the one before, until no side is above 256.
 
-    Chunks are cubes of 64, in shards one chunk deep and up to 1024 wide, so that a slab of planes is a whole number
-    of shards and no shard is ever read back. Where a slab of 64 planes would take more than 256 MiB the chunks are
-    flatter, and shards are at most 64 MiB: this bounds the memory of writing and of reading.
+    Chunks are cubes of 64, in shards one chunk deep and up to 1024 wide, so that a slab of planes is a
+    whole number of shards and no shard is ever read back. Where a slab of 64 planes would take more than
+    256 MiB the chunks are flatter, and shards are at most 64 MiB: this bounds the memory of writing and of
+    reading.
 
     Examples
     --------

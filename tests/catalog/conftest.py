@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -59,11 +60,22 @@ class Crash(BaseException):
     """The process is gone; nothing that it does after this reaches the disk."""
 
 
-class FaultyDisk(FileSystem):
+class IdleDisk(FileSystem):
+    """Does not wait for the medium; what syncing is for is the power model's affair."""
+
+    def fsync(self, path: Path) -> None:
+        path.stat()
+
+    def fsync_dir(self, path: Path) -> None:
+        path.stat()
+
+
+class FaultyDisk(IdleDisk):
     """Counts effects, and at the n-th one fails.
 
-    ``crash`` before it, ``after`` it, ``torn`` half-way through a write; ``enospc`` and ``eio`` are errors that the
-    process survives. After a crash every effect raises, so that no clean-up can help, as with ``kill -9``.
+    ``crash`` before it, ``after`` it, ``torn`` half-way through a write; ``enospc`` and ``eio`` are errors
+    that the process survives. After a crash every effect raises, so that no clean-up can help, as with
+    ``kill -9``.
     """
 
     def __init__(self, n: int | None = None, mode: str = "crash") -> None:
@@ -90,8 +102,6 @@ class FaultyDisk(FileSystem):
         if self.mode == "after":
             done = act(*args)
             if name == "lock" and done is not None:  # the kernel lets go of a dead process's locks
-                import os
-
                 os.close(done._descriptor)
         if self.mode in ("crash", "after", "torn"):
             self.dead = True
@@ -211,6 +221,11 @@ def crash() -> type[Crash]:
 @pytest.fixture(scope="session")
 def faulty_disk() -> type[FaultyDisk]:
     return FaultyDisk
+
+
+@pytest.fixture(scope="session")
+def idle_disk() -> IdleDisk:
+    return IdleDisk()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import subprocess
-import warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from siltomo.catalog import CatalogStore, DamagedError, LabelClass
@@ -96,7 +95,7 @@ def sweep_flips(store, per_kind):
                 told[kind, "harmless"] += 1
             overwrite(path, data)
     assert not finds(store)
-    print(dict(told))
+    print(dict(told))  # noqa: T201
 
 
 def test_a_flipped_bit_is_found_and_never_read_silently(full):
@@ -132,7 +131,7 @@ def test_each_file_damaged_as_a_whole_is_found(full, damage):
                 CatalogStore.open(full.root)
         else:
             assert finds(full) != unknown, path
-            if damage not in ("zeroed",):
+            if damage != "zeroed":
                 assert finds(full, full=False) != unknown, path
         path.write_bytes(data) if damage == "deleted" else overwrite(path, data)
     assert not finds(full)
@@ -140,7 +139,7 @@ def test_each_file_damaged_as_a_whole_is_found(full, damage):
 
 def test_swapped_shards_are_found(full):
     shards = [p for p in files_of(full) if kind_of(p) == "shard" and "/s." in str(p)]
-    for one, other in zip(shards, shards[1:], strict=False):
+    for one, other in itertools.pairwise(shards):
         a, b = one.read_bytes(), other.read_bytes()
         overwrite(one, b)
         overwrite(other, a)

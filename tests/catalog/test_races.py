@@ -171,5 +171,5 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
     for folder in ("staging", "trash", "locks"):
         assert list((store.root / folder).iterdir()) == []
     assert len(list((store.root / "objects" / "scan").iterdir())) == len(store.ids("scan"))
-    print(f"{len(told)} acknowledged changes, 16 processes killed")
+    print(f"{len(told)} acknowledged changes, 16 processes killed")  # noqa: T201
     assert len(told) > 20
