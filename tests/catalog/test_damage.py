@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from siltomo.catalog import CatalogStore, DamagedError, LabelClass
+from siltomo.catalog import CatalogStore, DamagedError, LabelClass, voxel_faults
 from siltomo.errors import SiltomoError
 
 pytestmark = pytest.mark.usefixtures("tiny_grid")
@@ -172,6 +172,18 @@ def test_a_lost_shard_raises_where_plain_zarr_reads_zeros(full):
     assert found.lost == "voxels z 0 to 7, y 0 to 15, x 0 to 9, or some of them"
 
 
+def test_a_chunk_that_fails_its_checksum_is_damage_of_its_scan(full):
+    record = full.get("scan", "s")
+    shard = full.bag(record) / "image.ome.zarr/0/c/0/0/0"
+    data = bytearray(shard.read_bytes())
+    data[5] ^= 1
+    overwrite(shard, data)
+    with pytest.raises(DamagedError, match="voxels of scan s are damaged"), voxel_faults("scan s"):
+        full.open_volume(record)[:]
+    with pytest.raises(ValueError, match="something else"), voxel_faults("scan s"):
+        raise ValueError("something else")
+
+
 def test_damage_to_a_reduced_view_says_that_the_voxels_are_sound(full):
     shard = next((full.bag(full.get("scan", "s")) / "image.ome.zarr/1/c").rglob("0/0/0"))
     overwrite(shard, b"")
@@ -218,13 +230,17 @@ def test_a_removed_volume_is_no_damage(full):
 
 def test_strangers_are_found_and_what_desktops_leave_is_not(full):
     bag = full.bag(full.get("scan", "s"))
-    for place in (bag, bag / "image.ome.zarr", full.root / "objects/scan", full.root / "records/cell/c"):
-        (place / ".DS_Store").write_bytes(b"x")
+    for folder in [p for p in full.root.rglob("*") if p.is_dir()]:
+        (folder / ".DS_Store").write_bytes(b"x")
     assert full.verify(full=True) == []
+    assert full.recover() == []
+    assert (full.ids("scan"), full.ids("cell")) == (["f", "s"], ["c"])
+    assert [r.id for r in full.all("cell")] == ["c"]
+    full.put("cell", "d", {})
     strangers = [
         bag / "notes.txt",
-        full.root / "records/cell/c/backup.json",
-        full.root / "records/cell/x.txt",
+        *(full.root / "records" / place for place in ("x", "cell/x.txt", "cell/c/backup.json", "result/x")),
+        *(full.root / "objects" / place for place in ("x", "scan/x")),
     ]
     for path in strangers:
         path.write_bytes(b"x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -44,6 +45,17 @@ def test_one_of_many_wins_an_id(store):
         assert all(isinstance(got, TakenError) for i, got in enumerate(outcome) if i != won[0]), outcome
         assert store.get("cell", f"c{turn}").body == {"by": won[0]}
     assert store.verify(full=True) == []
+
+
+def test_one_of_many_wins_where_the_disk_has_no_hard_links(store, monkeypatch, add_scan, random_voxels):
+    def no_links(old, new):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(old))
+
+    monkeypatch.setattr(os, "link", no_links)
+    test_one_of_many_wins_an_id(store)
+    add_scan(store, "s", random_voxels(1))
+    assert store.verify(full=True) == []
+    assert store.recover() == []
 
 
 def test_the_same_record_from_many_is_new_once(store):
