@@ -119,10 +119,14 @@ class Lock:
         try:
             # the name goes first: whoever opens it between the two finds another inode and lets go
             if os.name != "nt":
-                self._fs.unlink(self.path)
+                self._remove()
         finally:
             os.close(self._descriptor)
         if os.name == "nt":
+            self._remove()
+
+    def _remove(self) -> None:
+        with suppress(OSError):  # recovery sweeps it; what was done under the lock is done
             self._fs.unlink(self.path)
 
 

@@ -36,6 +36,7 @@ def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
     Changes of living processes hold their lock and are left alone. May itself be killed and repeated.
     """
     found: list[Recovered] = []
+    fs.look(layout.staging)
     for name in filter(is_transaction, listing(layout.staging)):
         fs.look(layout.staging / name)
         lock = fs.lock(layout.locks / name)
@@ -47,6 +48,7 @@ def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
                 found.append(_settle(layout, fs, staging))
     for name in listing(layout.trash):
         fs.rmtree(layout.trash / name)
+    fs.look(layout.locks)
     for name in filter(is_transaction, listing(layout.locks)):
         lock = None if (layout.staging / name).exists() else fs.lock(layout.locks / name)
         if lock is not None:

@@ -31,6 +31,9 @@ class Transaction:
     @contextmanager
     def begin(cls, layout: Layout, fs: FileSystem) -> Iterator[Transaction]:
         """Open a transaction; at the end of the block its staging folder is gone, whatever happened."""
+        for folder in layout.private():
+            if not folder.is_dir():
+                fs.mkdir(folder)
         name = new_transaction()
         # the lock comes first: a folder without a lock is a dead one and may be dropped at any time
         while (lock := fs.lock(layout.locks / name)) is None:

@@ -53,6 +53,7 @@ class VolumeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", np.dtype(self.dtype).newbyteorder("="))
+        object.__setattr__(self, "voxel_size_um", tuple(float(edge) for edge in self.voxel_size_um))
         object.__setattr__(self, "is_labels", self.is_labels or bool(self.labels))
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise BadInputError(f"a volume has three sides of at least one voxel, not the shape {self.shape}")

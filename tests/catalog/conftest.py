@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ EFFECTS = ("mkdir", "write", "fsync", "fsync_dir", "protect", "rename", "link", 
 @pytest.fixture
 def store(tmp_path: Path) -> CatalogStore:
     return CatalogStore.create(tmp_path / "catalog")
+
+
+@pytest.fixture
+def quick_folder(tmp_path):
+    """A folder in memory where there is one: a sweep copies a catalog thousands of times."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def test_a_flipped_bit_is_found_and_never_read_silently(full):
 
 @pytest.mark.slow
 def test_many_flipped_bits_are_found_and_never_read_silently(full):
-    sweep_flips(full, 150)
+    sweep_flips(full, 125)
 
 
 DAMAGES = {

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,17 +115,6 @@ class Bench:
 
 
 @pytest.fixture
-def quick_folder(tmp_path):
-    """A folder in memory where there is one: a sweep copies a catalog thousands of times."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
 def bench(quick_folder, old_voxels, add_scan, idle_disk, faulty_disk, power_model, crash):
     return Bench(quick_folder, old_voxels, add_scan, idle_disk, faulty_disk, power_model, crash)
 
@@ -210,8 +196,8 @@ def test_a_power_cut_at_any_moment_of_adding_a_volume(bench, changes):
 
 @pytest.mark.slow
 def test_faults_and_power_cuts_while_labels_are_added(bench, changes):
-    bench.sweep(changes["labels"], step=5)
-    bench.cut_power(changes["labels"], step=5)
+    bench.sweep(changes["labels"], step=11)
+    bench.cut_power(changes["labels"], step=11)
 
 
 class RecoveryOf:
