@@ -1,7 +1,7 @@
 """The folder that holds records and volumes, and loses nothing."""
 
 from siltomo.catalog.content import ContentHasher, content_of
-from siltomo.catalog.faults import StorageError
+from siltomo.catalog.faults import StorageError, voxel_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_id, slug
 from siltomo.catalog.records import StoredRecord, VolumeRef
@@ -27,4 +27,5 @@ __all__ = [
     "check_id",
     "content_of",
     "slug",
+    "voxel_faults",
 ]

@@ -11,11 +11,22 @@ from collections.abc import Iterable
 
 from siltomo.errors import BadInputError
 
-__all__ = ["check_id", "check_key", "check_kind", "nearest", "new_transaction", "slug"]
+__all__ = [
+    "check_id",
+    "check_key",
+    "check_kind",
+    "is_id",
+    "is_kind",
+    "is_transaction",
+    "nearest",
+    "new_transaction",
+    "slug",
+]
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _KIND = re.compile(r"[a-z][a-z_]{0,30}[a-z]")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_TRANSACTION = re.compile(r"[0-9a-f]{22}")
 # Windows refuses these as file names, with any ending
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
@@ -49,19 +60,34 @@ def check_id(given: str) -> str:
     >>> check_id("ref1-op07")
     'ref1-op07'
     """
-    if not isinstance(given, str) or not _ID.fullmatch(given) or given in _RESERVED:
+    if not isinstance(given, str) or not is_id(given):
         raise BadInputError(
-            f"{given!r} cannot be an id: use 1 to 64 lower-case letters, digits, '-' and '_', with a letter or "
-            f"digit at both ends, and no name that Windows reserves",
+            f"{given!r} cannot be an id: use 1 to 64 lower-case letters, digits, '-' and '_', with a letter "
+            f"or digit at both ends, and no name that Windows reserves",
             code="SIL114",
             fix=f"use the id {slug(str(given))!r}",
         )
     return given
 
 
+def is_id(name: str) -> bool:
+    """Return whether a name can be an id."""
+    return bool(_ID.fullmatch(name)) and name not in _RESERVED
+
+
+def is_kind(name: str) -> bool:
+    """Return whether a name can be a kind of record."""
+    return bool(_KIND.fullmatch(name)) and name != "result"
+
+
+def is_transaction(name: str) -> bool:
+    """Return whether a name is one of :func:`new_transaction`."""
+    return bool(_TRANSACTION.fullmatch(name))
+
+
 def check_kind(kind: str) -> str:
     """Return the kind of a record; a wrong one is a mistake in the program."""
-    if not _KIND.fullmatch(kind) or kind == "result":
+    if not is_kind(kind):
         raise ValueError(f"{kind!r} is no kind of record (results have put_result and find_result)")
     return kind
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siltomo.catalog.filesystem import listing
-from siltomo.catalog.ids import new_transaction
+from siltomo.catalog.ids import is_id, is_kind, new_transaction
 from siltomo.catalog.layout import Layout, revision_of
 from siltomo.catalog.sealed import DamagedError, seal, unseal
 
@@ -153,11 +153,11 @@ class Shelf:
 
     def kinds(self) -> list[str]:
         """Return the kinds that have a folder, results left out."""
-        return [name for name in listing(self._layout.records) if name != "result"]
+        return [name for name in listing(self._layout.records) if is_kind(name)]
 
     def known(self, kind: str) -> list[str]:
         """Return every id that ever had a record of this kind."""
-        return listing(self._layout.records / kind)
+        return [name for name in listing(self._layout.records / kind) if is_id(name)]
 
     def revisions(self, kind: str, id_: str) -> list[int]:
         """Return the revisions that exist, ascending."""
@@ -175,7 +175,7 @@ class Shelf:
         return self.read(kind, id_, revisions[-1]) if revisions else None
 
     def live(self, kind: str) -> Iterator[str]:
-        """Return the ids that are not removed, reading only those records that have more than one revision."""
+        """Yield the ids that are not removed; only records with several revisions are read."""
         for id_ in self.known(kind):
             revisions = self.revisions(kind, id_)
             if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):

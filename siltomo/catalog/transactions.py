@@ -1,8 +1,8 @@
 """The steps by which something becomes part of a catalog, so that a reader sees all of it or nothing.
 
-What is being written lies in ``staging/<transaction>/`` under a lock that dies with its process. A volume's bag
-is renamed into ``objects/`` first; then the sealed record is linked to its name in ``records/``, which is the one
-moment that counts: it fails when the name is taken. Each step is synced before the next begins.
+What is being written lies in ``staging/<transaction>/`` under a lock that dies with its process. A volume's
+bag is renamed into ``objects/`` first; then the sealed record is linked to its name in ``records/``, which
+is the one moment that counts: it fails when the name is taken. Each step is synced before the next begins.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Transaction:
     @contextmanager
     def begin(cls, layout: Layout, fs: FileSystem) -> Iterator[Transaction]:
         """Open a transaction; at the end of the block its staging folder is gone, whatever happened."""
+        for folder in layout.private():
+            if not folder.is_dir():
+                fs.mkdir(folder)
         name = new_transaction()
         # the lock comes first: a folder without a lock is a dead one and may be dropped at any time
         while (lock := fs.lock(layout.locks / name)) is None:

@@ -204,4 +204,4 @@ def test_a_catalog_agrees_with_a_dict(faulty_disk, crash, tiny_grid):
 
 @pytest.mark.slow
 def test_a_catalog_agrees_with_a_dict_for_long(faulty_disk, crash, tiny_grid):
-    run(faulty_disk, crash, max_examples=60, stateful_step_count=40)
+    run(faulty_disk, crash, max_examples=40, stateful_step_count=40)

@@ -73,7 +73,7 @@ def test_levels_are_stored_where_their_metadata_says(store, add_scan, shape, lab
             array = store.open_volume(record, level=level)
             assert array.shape == tuple(_halved(n, level) for n in shape)
             line = np.moveaxis(array[:], axis, 0)[:, 0, 0]
-            inside = line[: shape[axis] // int(round(scale))]  # the last may have lost its partner
+            inside = line[: shape[axis] // round(scale)]  # the last may have lost its partner
             expected = np.arange(len(inside)) * scale + offset
             # integer means are rounded up by at most half a value per level
             assert np.all(inside >= expected - 1e-9)

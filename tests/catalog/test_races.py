@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -44,6 +45,17 @@ def test_one_of_many_wins_an_id(store):
         assert all(isinstance(got, TakenError) for i, got in enumerate(outcome) if i != won[0]), outcome
         assert store.get("cell", f"c{turn}").body == {"by": won[0]}
     assert store.verify(full=True) == []
+
+
+def test_one_of_many_wins_where_the_disk_has_no_hard_links(store, monkeypatch, add_scan, random_voxels):
+    def no_links(old, new):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(old))
+
+    monkeypatch.setattr(os, "link", no_links)
+    test_one_of_many_wins_an_id(store)
+    add_scan(store, "s", random_voxels(1))
+    assert store.verify(full=True) == []
+    assert store.recover() == []
 
 
 def test_the_same_record_from_many_is_new_once(store):
@@ -144,7 +156,7 @@ def _write_for_ever(root, seed, acknowledged):
 def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
     context, rng = multiprocessing.get_context("spawn"), np.random.default_rng(0)
     told = {}
-    for turn in range(8):
+    for turn in range(5):
         channels = [context.SimpleQueue() for _ in range(2)]
         writers = [
             context.Process(target=_write_for_ever, args=(store.root, 10 * turn + i, channel))
@@ -171,5 +183,5 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
     for folder in ("staging", "trash", "locks"):
         assert list((store.root / folder).iterdir()) == []
     assert len(list((store.root / "objects" / "scan").iterdir())) == len(store.ids("scan"))
-    print(f"{len(told)} acknowledged changes, 16 processes killed")
+    print(f"{len(told)} acknowledged changes, 10 processes killed")  # noqa: T201
     assert len(told) > 20

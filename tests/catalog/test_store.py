@@ -96,6 +96,15 @@ def test_a_result_is_kept_once_per_key(store):
     assert store.ids("cell") == []
 
 
+def test_a_copy_without_its_empty_folders_is_a_catalog(store):
+    for folder in [p for p in store.root.iterdir() if p.is_dir()]:
+        folder.rmdir()
+    copy = CatalogStore.open(store.root)
+    assert (copy.ids("cell"), copy.recover(), copy.verify(full=True)) == ([], [], [])
+    copy.put("cell", "a", {"x": 1})
+    assert copy.ids("cell") == ["a"]
+
+
 def test_a_newer_catalog_is_refused(store):
     from siltomo.catalog.sealed import seal
 

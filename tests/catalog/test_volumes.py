@@ -68,6 +68,28 @@ def test_facts_count_labels_and_bound_greys(store):
     )
 
 
+def test_small_files_beside_a_volume_are_kept_and_checked(store):
+    voxels = np.ones((4, 4, 4), np.uint8)
+    spec = VolumeSpec(voxels.shape, voxels.dtype, (1, 1, 1), "a")
+    extra = {"source/scan.log": b"energy 20 keV\n"}
+    record = store.add_volume("scan", "a", spec, planes_of(voxels), lambda facts: {}, extra=extra)
+    log = store.bag(record) / "source/scan.log"
+    assert log.read_bytes() == extra["source/scan.log"]
+    assert store.verify(full=True) == []
+    log.chmod(0o644)
+    log.write_bytes(b"energy 21 keV\n")
+    assert [d.path.split("/", 3)[-1] for d in store.verify(full=True)] == ["source/scan.log"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "a/../../x", "./x", "", "record.json", "image.ome.zarr/x", "a\\b", "a\nb", "a//b"]
+)
+def test_small_files_cannot_leave_the_bag_or_hide_in_it(store, name):
+    spec = VolumeSpec((1, 1, 1), np.uint8, (1, 1, 1), "a")
+    with pytest.raises(ValueError, match="cannot be the name"):
+        store.add_volume("scan", "a", spec, lambda a, b: pytest.fail("read"), lambda f: {}, extra={name: b""})
+
+
 def test_a_taken_id_is_refused_before_a_voxel_is_read(store, add_scan):
     voxels = np.ones((4, 4, 4), np.uint8)
     add_scan(store, "a", voxels)
