@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from siltomo.errors import Amend, FormatError, NotFoundError
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import DAMAGED, border, plain_text
-from siltomo.importers.reading import Planes, check_shape
+from siltomo.importers.reading import Planes, check_ratio, check_shape
 from siltomo.importers.slices import Stack, gap_words, group_slices
 from siltomo.importers.tiff import header_calibration, header_facts, header_warnings
 from siltomo.importers.tiff_pages import Header, Page, read_header, read_pages
@@ -80,8 +81,11 @@ def import_tiff_stack(source: Source, /) -> ImportedVolume:
         by_plane[number - stack.numbers[0]] = (file, page)
     shape = check_shape((len(by_plane), *first.pages[0].shape), folder)
     dtype = first.pages[0].dtype
+    with border(folder, "the slices"):
+        stored = sum(file.stat().st_size for file in files)
+    check_ratio(sum(page.nbytes for page in pages), stored, folder)
     calibration = header_calibration(first, None, planes=1)
-    whole = Header(pages, first.description, first.imagej, (), first.resolution, first.facts, first.notes)
+    whole = replace(first, pages=pages)
     warnings = [*calibration.warnings, *header_warnings(whole)]
     if missing:
         warnings.append(f"slices {gap_words(stack.missing, stack.width)} are missing and read as zero")
