@@ -68,6 +68,12 @@ def check_segments(page: tifffile.TiffPage, size: int, where: str) -> None:
 
 def check_codec(page: tifffile.TiffPage, path: Path) -> None:
     """Make sure that the pixels can be decoded before anything is promised."""
+    if page.compression == 1 and page.predictor != 1:  # readers differ on what that means
+        raise FormatError(
+            "has a predictor but no compression, which TIFF does not define",
+            where=str(path),
+            fix=Amend(advice="save it again without compression"),
+        )
     try:
         decode = tifffile.TIFF.DECOMPRESSORS[page.compression]
         tifffile.TIFF.UNPREDICTORS[page.predictor]

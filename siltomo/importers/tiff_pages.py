@@ -249,7 +249,7 @@ def _describe(page: tifffile.TiffPage, number: int, size: int, path: Path, *, im
         )
     dtype = voxel_dtype(page.dtype, where)
     check_segments(page, size, where)
-    plain = page.is_contiguous and page.predictor == 1 and page.fillorder == 1
+    plain = page.is_contiguous and page.fillorder == 1
     bits = int(page.bitspersample)
     return Page(
         number=number,

@@ -515,3 +515,43 @@ def test_a_tiff_without_pages(tmp_path: Path, refused: Any) -> None:
     (tmp_path / "x.tif").write_bytes(b"II*\0" + struct.pack("<I", 0))
     with refused(FormatError, "SIL103", "holds no page", fix="copy"):
         read(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_a_cut_file_is_refused_before_a_voxel_is_read(
+    tmp_path: Path, volume: np.ndarray, options: dict[str, Any], refused: Any
+) -> None:
+    """The pixels of the last plane end the file, so that all headers are whole."""
+    with tifffile.TiffWriter(tmp_path / "v.tif") as tif:
+        for plane in volume:
+            tif.write(plane, metadata=None, **options)
+    data = (tmp_path / "v.tif").read_bytes()
+    (tmp_path / "v.tif").write_bytes(data[:-9])
+    with refused(FormatError, "SIL103", "page 6: the file is cut: the pixels end at byte", fix="copy"):
+        read(tmp_path / "v.tif")
+
+
+def test_a_predictor_without_compression(
+    tmp_path: Path, write_tiff: Callable[..., Path], refused: Any
+) -> None:
+    path = write_tiff(tmp_path / "v.tif", [bytes(72)], 9, 8, tags={317: ("H", [2])})
+    with refused(FormatError, "SIL103", "predictor but no compression", fix="without compression"):
+        read(path)
+
+
+def test_reversed_bits_of_whole_bytes(
+    tmp_path: Path, volume: np.ndarray, write_tiff: Callable[..., Path]
+) -> None:
+    """Undone as tifffile does."""
+    pages = [plane.tobytes() for plane in volume]
+    path = write_tiff(tmp_path / "v.tif", pages, 10, 12, tags={266: ("H", [2])})
+    with tifffile.TiffFile(path) as tif:
+        expected = np.array([page.asarray() for page in tif.pages])
+    assert not np.array_equal(expected, volume)
+    assert np.array_equal(whole(read(path)), expected)
+
+
+def test_the_ending_of_the_name_changes_nothing(tmp_path: Path, volume: np.ndarray) -> None:
+    for ending in ("lsm", "ndpi", "stk", "svs", "bin"):
+        tifffile.imwrite(tmp_path / f"v.{ending}", volume, metadata=None)
+        assert np.array_equal(whole(read(tmp_path / f"v.{ending}")), volume)
