@@ -136,3 +136,13 @@ def test_natural_order_is_an_order(names: list[str]) -> None:
 )
 def test_gaps_in_words(missing: list[int], words: str) -> None:
     assert gap_words(missing, 4) == words
+
+
+def test_more_scans_than_slices() -> None:
+    """The last number counts, unless one before it takes many more values."""
+    assert labels([f"op{scan}_{i}.tif" for scan in range(5) for i in range(3)]) == [
+        (f"op{scan}", 3) for scan in range(5)
+    ]
+    first, second = group_slices([f"slice{i:04d}_ch{channel}.tif" for i in range(50) for channel in (1, 2)])
+    assert (len(first.names), len(second.names)) == (50, 50)
+    assert {first.suffix, second.suffix} == {"_ch1.tif", "_ch2.tif"}

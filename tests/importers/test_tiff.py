@@ -208,7 +208,7 @@ def test_pages_of_two_sizes_are_refused(tmp_path: Path, refused: Any) -> None:
 
 def test_thumbnails_are_left_out_and_said(tmp_path: Path, volume: np.ndarray) -> None:
     with tifffile.TiffWriter(tmp_path / "v.tif") as tif:
-        tif.write(volume[0, :4, :5], subfiletype=1, metadata=None)
+        tif.write(np.zeros((4, 5, 3), np.uint8), subfiletype=1, photometric="rgb", metadata=None)
         for plane in volume:
             tif.write(plane, metadata=None)
     found = read(tmp_path / "v.tif")
@@ -222,6 +222,31 @@ def test_one_image_is_a_volume_of_one_plane(tmp_path: Path, volume: np.ndarray) 
     assert found.shape == (1, 12, 10)
     assert np.array_equal(whole(found)[0], volume[0])
     assert found.warnings == ("the file holds one image: taken as a volume of one plane",)
+
+
+def test_imagej_header_that_counts_nothing(tmp_path: Path, volume: np.ndarray) -> None:
+    """Other programs copy ImageJ's header without its counts: then the pages count."""
+    text = "ImageJ=1.54f\nunit=micron\nspacing=2.0\n"
+    tifffile.imwrite(tmp_path / "v.tif", volume, description=text, metadata=None, resolution=(0.5, 0.5))
+    found = read(tmp_path / "v.tif")
+    assert found.voxel_size == (Quantity(2.0, "um"),) * 3
+    assert np.array_equal(whole(found), volume)
+
+
+def test_imagej_header_that_counts_more_than_there_is(
+    tmp_path: Path, volume: np.ndarray, refused: Any
+) -> None:
+    text = "ImageJ=1.54f\nimages=9\nslices=9\n"
+    tifffile.imwrite(tmp_path / "v.tif", volume, description=text, metadata=None)
+    with refused(FormatError, "SIL103", "declares 9 planes, the file holds 7", fix="copy"):
+        read(tmp_path / "v.tif")
+
+
+def test_orientation_is_said_not_applied(tmp_path: Path, write_tiff: Callable[..., Path]) -> None:
+    path = write_tiff(tmp_path / "v.tif", [bytes(range(72))], 9, 8, tags={274: ("H", [4])})
+    found = read(path)
+    assert np.array_equal(whole(found).ravel(), np.arange(72))
+    assert "not applied" in found.facts["orientation tag"]
 
 
 def test_ome_sizes_and_planes(tmp_path: Path, volume: np.ndarray) -> None:
@@ -350,9 +375,39 @@ def test_a_page_that_begins_beyond_the_end(
 def test_a_header_that_declares_too_much(
     tmp_path: Path, write_tiff: Callable[..., Path], refused: Any
 ) -> None:
-    path = write_tiff(tmp_path / "bomb.tif", [b"x" * 4000], 60416, 60416, tags={259: ("H", [8])})
-    with refused(FormatError, "SIL103", "3.65 GB of voxels", "4 kB", "1000 to 1", fix="without compression"):
+    path = write_tiff(tmp_path / "bomb.tif", [b"x" * 4000] * 3, 20000, 20000, tags={259: ("H", [8])})
+    with refused(
+        FormatError, "SIL103", "1.2 GB of voxels", "12.3 kB", "1000 to 1", fix="without compression"
+    ):
         read(path)
+
+
+def test_one_page_that_would_fill_the_memory(
+    tmp_path: Path, write_tiff: Callable[..., Path], refused: Any
+) -> None:
+    path = write_tiff(tmp_path / "bomb.tif", [b"x" * 4000], 60416, 60416, tags={259: ("H", [8])})
+    with refused(FormatError, "SIL103", "3.65 GB of memory, allowed are 2.15 GB", fix="without compression"):
+        read(path)
+
+
+def test_blank_planes_compress_beyond_that_and_are_read(tmp_path: Path, volume: np.ndarray) -> None:
+    """Deflate packs an empty plane 1030 to 1: only the whole file tells what is real."""
+    voxels = np.zeros((4, 2000, 2000), np.uint16)
+    voxels[2] = np.random.default_rng(0).integers(0, 9, (2000, 2000))
+    tifffile.imwrite(tmp_path / "v.tif", voxels, compression="zlib", photometric="minisblack")
+    assert np.array_equal(whole(read(tmp_path / "v.tif")), voxels)
+
+
+def test_a_harmless_oddity_is_told_once_and_read(
+    tmp_path: Path, volume: np.ndarray, write_tiff: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What tifffile would print becomes a warning of the volume."""
+    pages = [np.packbits(plane > 99, axis=1).tobytes() for plane in volume]
+    path = write_tiff(tmp_path / "v.tif", pages, 10, 12, bits=1, tags={65000: ("?", [7])})
+    found = read(path)
+    assert np.array_equal(whole(found), volume > 99)
+    assert any("invalid data type 99" in warning for warning in found.warnings)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_too_few_bytes_for_the_pixels(tmp_path: Path, write_tiff: Callable[..., Path], refused: Any) -> None:
@@ -460,3 +515,43 @@ def test_a_tiff_without_pages(tmp_path: Path, refused: Any) -> None:
     (tmp_path / "x.tif").write_bytes(b"II*\0" + struct.pack("<I", 0))
     with refused(FormatError, "SIL103", "holds no page", fix="copy"):
         read(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_a_cut_file_is_refused_before_a_voxel_is_read(
+    tmp_path: Path, volume: np.ndarray, options: dict[str, Any], refused: Any
+) -> None:
+    """The pixels of the last plane end the file, so that all headers are whole."""
+    with tifffile.TiffWriter(tmp_path / "v.tif") as tif:
+        for plane in volume:
+            tif.write(plane, metadata=None, **options)
+    data = (tmp_path / "v.tif").read_bytes()
+    (tmp_path / "v.tif").write_bytes(data[:-9])
+    with refused(FormatError, "SIL103", "page 6: the file is cut: the pixels end at byte", fix="copy"):
+        read(tmp_path / "v.tif")
+
+
+def test_a_predictor_without_compression(
+    tmp_path: Path, write_tiff: Callable[..., Path], refused: Any
+) -> None:
+    path = write_tiff(tmp_path / "v.tif", [bytes(72)], 9, 8, tags={317: ("H", [2])})
+    with refused(FormatError, "SIL103", "predictor but no compression", fix="without compression"):
+        read(path)
+
+
+def test_reversed_bits_of_whole_bytes(
+    tmp_path: Path, volume: np.ndarray, write_tiff: Callable[..., Path]
+) -> None:
+    """Undone as tifffile does."""
+    pages = [plane.tobytes() for plane in volume]
+    path = write_tiff(tmp_path / "v.tif", pages, 10, 12, tags={266: ("H", [2])})
+    with tifffile.TiffFile(path) as tif:
+        expected = np.array([page.asarray() for page in tif.pages])
+    assert not np.array_equal(expected, volume)
+    assert np.array_equal(whole(read(path)), expected)
+
+
+def test_the_ending_of_the_name_changes_nothing(tmp_path: Path, volume: np.ndarray) -> None:
+    for ending in ("lsm", "ndpi", "stk", "svs", "bin"):
+        tifffile.imwrite(tmp_path / f"v.{ending}", volume, metadata=None)
+        assert np.array_equal(whole(read(tmp_path / f"v.{ending}")), volume)
