@@ -4,6 +4,7 @@ Bit ``x % 64`` of word ``x // 64`` tells whether voxel ``x`` is in the phase. Ea
 word of zeros, so that a kernel may look at the word after the last. `pack_plane_plainly` says the same in
 NumPy; the tests compare the two.
 """
+# ruff: noqa: ARG001  an instruction gets its typing context and all its argument types
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types, uint64
-from numba.extending import intrinsic
+from numba import types, uint64
 from numpy.typing import NDArray
 
+from siltomo.kernels._jit import inlined, instruction, kernel
 
-def _popcount(_typing: Any, _word: Any) -> Any:
+
+@instruction
+def popcount(typing_context: Any, word: Any) -> Any:
     """Count the ones of a word."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -25,7 +28,8 @@ def _popcount(_typing: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-def _trailing_zeros(_typing: Any, _word: Any) -> Any:
+@instruction
+def trailing_zeros(typing_context: Any, word: Any) -> Any:
     """Count the zeros below the lowest one of a word; 64 for the word 0."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -34,7 +38,8 @@ def _trailing_zeros(_typing: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-def _equal_bits(_typing: Any, row: Any, _start: Any, _value: Any) -> Any:
+@instruction
+def equal_bits(typing_context: Any, row: Any, start: Any, value: Any) -> Any:
     """Compare the 64 voxels of a row from ``start`` on with a value: one bit each.
 
     The row must be contiguous whatever its declared layout, and reach to ``start + 64``. Plain numba loops
@@ -55,13 +60,7 @@ def _equal_bits(_typing: Any, row: Any, _start: Any, _value: Any) -> Any:
     return types.uint64(row, types.intp, row.dtype), generate
 
 
-# Typed as Any: called from compiled code, they have one argument less than Python sees.
-popcount: Any = intrinsic(_popcount)
-trailing_zeros: Any = intrinsic(_trailing_zeros)
-equal_bits: Any = intrinsic(_equal_bits)
-
-
-@njit(nogil=True, cache=True)
+@inlined
 def low_bits(n: int) -> Any:
     """Return a word whose lowest ``n`` bits are ones, ``0 <= n <= 64``."""
     if n >= 64:
@@ -69,7 +68,7 @@ def low_bits(n: int) -> Any:
     return (uint64(1) << uint64(n)) - uint64(1)
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def pack_row(row: Any, values: Any, invert: bool, bits: Any) -> None:
     """Set the bits of the voxels whose value is among the values (or is not, where inverted)."""
     size = row.size
@@ -89,7 +88,7 @@ def pack_row(row: Any, values: Any, invert: bool, bits: Any) -> None:
         bits[whole] = (word ^ flip) & low_bits(size - whole * 64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack_plane(plane: Any, values: Any, invert: bool, bits: Any) -> None:
     """Pack each row of a plane; ``bits`` has shape (rows, words + 1)."""
     for y in range(plane.shape[0]):

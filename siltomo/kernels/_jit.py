@@ -16,6 +16,11 @@ def kernel(function: Kernel) -> Kernel:
     return cast("Kernel", njit(nogil=True, cache=True)(function))
 
 
+def inlined(function: Kernel) -> Kernel:
+    """Compile a small function into each kernel that calls it: a call with arrays costs more than it does."""
+    return cast("Kernel", njit(nogil=True, cache=True, forceinline=True)(function))
+
+
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of the LLVM builder callable in kernels, without its typing context."""
     return cast("Callable[..., Any]", intrinsic(function))

@@ -11,15 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from siltomo.kernels._bits import pack_plane, trailing_zeros
+from siltomo.kernels._jit import inlined, kernel
+
+SMALL = 1024
+"""Sizes from which on ended components are listed one by one, not counted by their size."""
+
+SETTLE_EACH = 1 << 16
+"""Labels after which those of ended components are used again."""
 
 IN_PLANE, SAME_ROW, NEXT_ROW = 0, 1, 2
 """Places in the reaches: the row before in one plane; in the plane before the same row, the rows beside."""
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def find(parents: Any, i: int) -> int:
     """Return the root of a label, halving the path to it."""
     while parents[i] != i:
@@ -28,7 +35,7 @@ def find(parents: Any, i: int) -> int:
     return i
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unite(parents: Any, i: int, j: int) -> int:
     """Join two labels and return their root, the smaller of the two roots."""
     i, j = find(parents, i), find(parents, j)
@@ -37,15 +44,15 @@ def unite(parents: Any, i: int, j: int) -> int:
     return low
 
 
-@njit(nogil=True, cache=True)
-def find_edges(bits: Any, edges: Any, n: int) -> int:
-    """Append the edges of the runs of a row of bits to ``edges[:n]``; return their new number.
+@inlined
+def find_edges(bits: Any, y: int, edges: Any, n: int) -> int:
+    """Append the edges of the runs of row y of a plane of bits to ``edges[:n]``; return their new number.
 
     The guard word of zeros closes the last run.
     """
     carry = uint64(0)
-    for w in range(bits.size):
-        word = bits[w]
+    for w in range(bits.shape[1]):
+        word = bits[y, w]
         changes = word ^ ((word << uint64(1)) | carry)
         carry = word >> uint64(63)
         while changes != 0:
@@ -55,7 +62,7 @@ def find_edges(bits: Any, edges: Any, n: int) -> int:
     return n
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def link_row(
     edges: Any,
     labels: Any,
@@ -84,7 +91,7 @@ def link_row(
             j = k - 1  # the last run met may reach the next one too
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def grow(array: Any, size: int) -> Any:
     """Return a copy of an array with room for more."""
     larger = np.zeros(size, array.dtype)
@@ -92,7 +99,7 @@ def grow(array: Any, size: int) -> Any:
     return larger
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def link_to_plane(
     y: int,
     edges: Any,
@@ -115,13 +122,13 @@ def link_to_plane(
             link_row(edges, labels, i0, i1, others, other_labels, j0, j1, reaches[NEXT_ROW], parents)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def label_planes(voxels: Any, members: Any, invert: bool, outside: Any, reaches: Any) -> Any:
     """Label the runs of a slab plane by plane.
 
-    Returns ``(parents, sizes, touching, first, last)``: the union-find forest over provisional labels with
-    the voxels of each and whether it touches the sides of the window or the outside, and the first and last
-    plane as ``(rows, edges, labels)``.
+    Returns ``(open_sizes, open_touching, small, large, first, last)``: the voxels of the components in the first
+    and last plane and whether each touches the sides of the window or the outside; the others as `settle`
+    tallies them; the two planes as ``(rows, edges, labels)``.
     """
     nz, ny, nx = voxels.shape
     words = (nx + 63) // 64 + 1
@@ -132,16 +139,20 @@ def label_planes(voxels: Any, members: Any, invert: bool, outside: Any, reaches:
     labels, old_labels = np.empty(room, np.int32), np.empty(room, np.int32)
     rows, old_rows = np.zeros(ny + 1, np.int64), np.zeros(ny + 1, np.int64)
     parents, sizes, touching = np.zeros(1024, np.int32), np.zeros(1024, np.int64), np.zeros(1024, np.bool_)
+    small, large = np.zeros((2, SMALL), np.int64), np.zeros(0, np.int64)
     first = (rows.copy(), edges[:0].copy(), labels[:0].copy())
-    n = 0
+    n, many = 0, SETTLE_EACH
     for z in range(nz):
         pack_plane(voxels[z], members, invert, bits)
         pack_outside(voxels, outside, z, around)
         count = 0
         for y in range(ny):
             begin, rows[y] = count, count
-            count = find_edges(bits[y], edges, 2 * begin) // 2
-            labels[begin:count] = -1
+            count = find_edges(bits, y, edges, 2 * begin) // 2
+            if count == begin:
+                continue
+            for i in range(begin, count):
+                labels[i] = -1
             if z > 0:
                 link_to_plane(
                     y, edges, labels, begin, count, old_rows, old_edges, old_labels, reaches, parents
@@ -159,15 +170,18 @@ def label_planes(voxels: Any, members: Any, invert: bool, outside: Any, reaches:
         rows[ny] = count
         if z == 0:
             first = (rows.copy(), edges[: 2 * count].copy(), labels[:count].copy())
+        if n > many or z == nz - 1:
+            n, large = settle(parents, sizes, touching, n, first[2], labels[:count], small, large)
+            many = 2 * n + SETTLE_EACH
         edges, old_edges = old_edges, edges
         labels, old_labels = old_labels, labels
         rows, old_rows = old_rows, rows
     count = old_rows[ny]
     last = (old_rows.copy(), old_edges[: 2 * count].copy(), old_labels[:count].copy())
-    return parents[:n].copy(), sizes[:n].copy(), touching[:n].copy(), first, last
+    return sizes[:n].copy(), touching[:n].copy(), small, large, first, last
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def add_row(edges: Any, labels: Any, i0: int, i1: int, n: int, parents: Any, sizes: Any) -> int:
     """Give the runs that met no other a label of their own, count all; return the new number of labels."""
     for i in range(i0, i1):
@@ -178,11 +192,9 @@ def add_row(edges: Any, labels: Any, i0: int, i1: int, n: int, parents: Any, siz
     return n
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def mark_sides(edges: Any, labels: Any, i0: int, i1: int, whole_row: bool, nx: int, touching: Any) -> None:
     """Mark the labels of the runs of a row that touch the sides of the window."""
-    if i0 == i1:
-        return
     if whole_row:
         for i in range(i0, i1):
             touching[labels[i]] = True
@@ -192,7 +204,7 @@ def mark_sides(edges: Any, labels: Any, i0: int, i1: int, whole_row: bool, nx: i
         touching[labels[i1 - 1]] = True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack_outside(voxels: Any, outside: Any, z: int, around: Any) -> None:
     """Keep the bits of the outside of planes z - 1, z and z + 1, of which z + 1 is new."""
     if outside.size == 0:
@@ -205,7 +217,7 @@ def pack_outside(voxels: Any, outside: Any, z: int, around: Any) -> None:
         around[(z + 1) % 3] = uint64(0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark_contacts(
     bits: Any, around: Any, z: int, y: int, edges: Any, labels: Any, run: int, touching: Any
 ) -> None:
@@ -231,10 +243,48 @@ def mark_contacts(
             contacts &= contacts - uint64(1)
 
 
-@njit(nogil=True, cache=True)
-def gather(parents: Any, sizes: Any, touching: Any) -> None:
+@kernel
+def settle(
+    parents: Any, sizes: Any, touching: Any, n: int, first: Any, last: Any, small: Any, large: Any
+) -> Any:
+    """Tally the components that are in neither plane, and number the others in the order of their runs there.
+
+    Tallied sizes below SMALL are counted in ``small[touching, size]``, others appended to ``large``, negative
+    where they touch. Parents, sizes, contacts and the labels of both planes are rewritten. Returns the number
+    of components that stay, and ``large``.
+    """
+    numbers = np.full(n, -1, np.int32)
+    gather(parents, sizes, touching, n)
+    kept = 0
+    for plane in (first, last):
+        for i in range(plane.size):
+            root = parents[plane[i]]
+            if numbers[root] < 0:
+                numbers[root] = kept
+                kept += 1
+            plane[i] = numbers[root]
+    open_sizes, open_touching = np.empty(kept, np.int64), np.empty(kept, np.bool_)
+    ended = large.size
+    large = grow(large, ended + count_large(parents, sizes, numbers))
+    for i in range(n):
+        if parents[i] == i:
+            if numbers[i] >= 0:
+                open_sizes[numbers[i]], open_touching[numbers[i]] = sizes[i], touching[i]
+            elif sizes[i] < SMALL:
+                small[int(touching[i]), sizes[i]] += 1
+            else:
+                large[ended] = -sizes[i] if touching[i] else sizes[i]
+                ended += 1
+    parents[:kept] = np.arange(kept)
+    sizes[:kept], touching[:kept] = open_sizes, open_touching
+    sizes[kept:n], touching[kept:n] = 0, False
+    return kept, large
+
+
+@kernel
+def gather(parents: Any, sizes: Any, touching: Any, n: int) -> None:
     """Point each label straight at its root, which gets the sizes and contacts of all."""
-    for i in range(parents.size):
+    for i in range(n):
         root = parents[parents[i]]  # roots are smaller, so the parent is already settled
         parents[i] = root
         if root != i:
@@ -242,27 +292,17 @@ def gather(parents: Any, sizes: Any, touching: Any) -> None:
             touching[root] |= touching[i]
 
 
-@njit(nogil=True, cache=True)
-def number_open(parents: Any, first: Any, last: Any) -> Any:
-    """Give the components of the first and last plane numbers in order of appearance.
-
-    Returns ``(number of each root or -1, roots)`` and rewrites the labels of both planes to the numbers.
-    """
-    numbers = np.full(parents.size, -1, np.int32)
-    roots = np.empty(min(parents.size, first.size + last.size), np.int32)
-    n = 0
-    for plane in (first, last):
-        for i in range(plane.size):
-            root = parents[plane[i]]
-            if numbers[root] < 0:
-                numbers[root] = n
-                roots[n] = root
-                n += 1
-            plane[i] = numbers[root]
-    return numbers, roots[:n].copy()
+@kernel
+def count_large(parents: Any, sizes: Any, numbers: Any) -> int:
+    """Count the components that have ended and are too large for the table of small ones."""
+    found = 0
+    for i in range(numbers.size):
+        if parents[i] == i and numbers[i] < 0 and sizes[i] >= SMALL:
+            found += 1
+    return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def link_planes(
     parents: Any,
     rows: Any,
@@ -280,7 +320,7 @@ def link_planes(
         link_to_plane(y, edges, scratch, i0, i1, other_rows, other_edges, other_labels, reaches, parents)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark_plane_contacts(rows: Any, edges: Any, labels: Any, outside: Any, touching: Any) -> None:
     """Mark the labels of the runs of a plane that lie on the outside bits of the neighbouring plane."""
     for y in range(rows.size - 1):

@@ -18,16 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from siltomo.errors import BadInputError
 from siltomo.kernels import _runs
 from siltomo.kernels._bits import pack_plane, words_per_row
-from siltomo.kernels._volumes import Phase, as_label_values, as_voxels, map_slabs
+from siltomo.kernels._volumes import Phase, as_label_values, as_unsigned, as_voxels, map_slabs
 
 Connectivity = Literal[6, 18, 26]
 Ints = NDArray[np.int64]
 
 REACHES = {6: (0, 0, -1), 18: (1, 1, 0), 26: (1, 1, 1)}
 """How far runs reach in the row before, the same row and the rows beside of the plane before."""
-
-SLAB_VOXELS = 1 << 24
-SLAB_PLANES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +115,18 @@ class SlabComponents:
             after.last.rows, after.last.edges, after.last.labels + np.int32(n), after.last.outside
         )
         shape = (self.shape[0] + after.shape[0], *self.shape[1:])
-        slab = _close(self.connectivity, shape, parents, sizes, touching, first, last)
+        small, large = np.zeros((2, _runs.SMALL), np.int64), np.zeros(0, np.int64)
+        n, large = _runs.settle(
+            parents, sizes, touching, parents.size, first.labels, last.labels, small, large
+        )
+        isolated, touched = _tallies(small, large)
         return SlabComponents(
-            slab.connectivity,
-            slab.shape,
-            self.isolated + after.isolated + slab.isolated,
-            self.touching + after.touching + slab.touching,
-            slab.open_sizes,
-            slab.open_touching,
+            self.connectivity,
+            shape,
+            self.isolated + after.isolated + isolated,
+            self.touching + after.touching + touched,
+            sizes[:n].copy(),
+            touching[:n].copy(),
             first,
             last,
         )
@@ -265,12 +266,10 @@ def label_slab(
         raise BadInputError(f"labels: a slab needs at least one plane, got shape {voxels.shape}")
     members = as_label_values(0 if value is None else value, voxels.dtype, "value")
     excluded = as_label_values(() if outside is None else outside, voxels.dtype, "outside")
-    plane = max(1, voxels.shape[1] * voxels.shape[2])
     slabs = map_slabs(
         lambda start, stop: _label(voxels[start:stop], members, value is None, excluded, connectivity),
         voxels.shape[0],
         threads,
-        thickest=max(SLAB_PLANES, SLAB_VOXELS // plane),
     )
     return reduce(SlabComponents.merge, slabs)
 
@@ -282,43 +281,29 @@ def _label(
     excluded: NDArray[Any],
     connectivity: Connectivity,
 ) -> SlabComponents:
-    parents, sizes, touching, first, last = _runs.label_planes(
-        voxels, members, invert, excluded, _reaches(connectivity)
+    open_sizes, open_touching, small, large, first, last = _runs.label_planes(
+        as_unsigned(voxels), members, invert, excluded, _reaches(connectivity)
     )
-    return _close(
+    isolated, touching = _tallies(small, large)
+    return SlabComponents(
         connectivity,
-        voxels.shape,
-        parents,
-        sizes,
+        (voxels.shape[0], voxels.shape[1], voxels.shape[2]),
+        isolated,
         touching,
+        open_sizes,
+        open_touching,
         PlaneRuns(first[0], first[1], first[2], _outside_bits(voxels[0], excluded)),
         PlaneRuns(last[0], last[1], last[2], _outside_bits(voxels[-1], excluded)),
     )
 
 
-def _close(  # noqa: PLR0917
-    connectivity: Connectivity,
-    shape: tuple[int, ...],
-    parents: NDArray[np.int32],
-    sizes: Ints,
-    touching: NDArray[np.bool_],
-    first: PlaneRuns,
-    last: PlaneRuns,
-) -> SlabComponents:
-    """Tally what has ended, and number what is open in the order of the runs of both planes."""
-    _runs.gather(parents, sizes, touching)
-    numbers, roots = _runs.number_open(parents, first.labels, last.labels)
-    ended = (parents == np.arange(parents.size)) & (numbers < 0)
-    return SlabComponents(
-        connectivity,
-        (shape[0], shape[1], shape[2]),
-        _tally(sizes[ended & ~touching]),
-        _tally(sizes[ended & touching]),
-        sizes[roots],
-        touching[roots],
-        first,
-        last,
-    )
+def _tallies(small: Ints, large: Ints) -> tuple[Tally, Tally]:
+    """Read what `settle` has tallied: the isolated and the touching components."""
+    found = []
+    for counts, listed in zip(small, (large[large > 0], -large[large < 0]), strict=True):
+        sizes = np.flatnonzero(counts)
+        found.append(Tally(sizes, counts[sizes]) + _tally(listed))
+    return found[0], found[1]
 
 
 def _tally(sizes: Ints, counts: Ints | None = None) -> Tally:
@@ -332,7 +317,7 @@ def _outside_bits(plane: NDArray[Any], excluded: NDArray[Any]) -> NDArray[np.uin
     if not excluded.size:
         return np.zeros((0, 0), np.uint64)
     bits = np.zeros((plane.shape[0], words_per_row(plane.shape[1])), np.uint64)
-    pack_plane(plane, excluded, False, bits)
+    pack_plane(as_unsigned(plane), excluded, False, bits)
     return bits
 
 

@@ -17,11 +17,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 from numpy.typing import ArrayLike, NDArray
 
 from siltomo.kernels._bits import low_bits, pack_row, popcount, trailing_zeros
-from siltomo.kernels._volumes import Phase, as_bins, as_label_values, as_phases, as_voxels, map_slabs
+from siltomo.kernels._jit import inlined, kernel
+from siltomo.kernels._volumes import (
+    Phase,
+    as_bins,
+    as_label_values,
+    as_phases,
+    as_unsigned,
+    as_voxels,
+    map_slabs,
+)
 
 Counts = NDArray[np.int64]
 
@@ -67,7 +76,7 @@ def label_configurations(
     *,
     outside: Phase | None = None,
     bins: ArrayLike | None = None,
-    n_bins: int | None = None,
+    bin_count: int | None = None,
     threads: int | None = None,
 ) -> Counts:
     """Count the configurations of several phases in one pass over their labels.
@@ -81,9 +90,9 @@ def label_configurations(
     outside
         Label value (or values) that lie outside of the domain; tiles with such a voxel are left out.
     bins
-        Integer bin of each tile, of a shape that broadcasts to ``(nz - 1, ny - 1, nx - 1)``; negative leaves
-        a tile out. Depth slabs along z are ``layer_bins[:, None, None]``.
-    n_bins
+        Integer bin of each tile, one for each of the nz - 1 layers of tiles, or of a shape that broadcasts
+        to ``(nz - 1, ny - 1, nx - 1)``, as from a tilted plane or a height map; negative leaves a tile out.
+    bin_count
         Number of bins; needed with ``bins``, so that slabs of a volume give arrays that add up.
     threads
         Threads to use; by default ``SILTOMO_THREADS``, else one per core.
@@ -91,7 +100,7 @@ def label_configurations(
     Returns
     -------
     numpy.ndarray
-        int64 counts of shape ``(len(values), 256)``, or ``(n_bins, len(values), 256)`` with bins.
+        int64 counts of shape ``(len(values), 256)``, or ``(bin_count, len(values), 256)`` with bins.
 
     Raises
     ------
@@ -109,7 +118,7 @@ def label_configurations(
     voxels = as_voxels(labels, "labels")
     excluded = () if outside is None else (as_label_values(outside, voxels.dtype, "outside"),)
     members, first = as_phases(values, voxels.dtype, *excluded)
-    tile_bins, count = as_bins(bins, n_bins, _tiles(voxels))
+    tile_bins, count = as_bins(bins, bin_count, _tiles(voxels))
     shape = (count, len(values), 256)
     counts = _histograms(voxels, members, first, tile_bins, shape, threads)
     return counts[0] if bins is None else counts
@@ -129,7 +138,8 @@ def _histograms(
 
     def measure(start: int, stop: int) -> Counts:
         counts = np.zeros(shape, np.int64)
-        _count_tiles(voxels[start : stop + 1], members, first, tile_bins[start:stop], counts)
+        block = as_unsigned(voxels[start : stop + 1])
+        _count_tiles(block, members, first, tile_bins[start:stop], counts)
         return counts
 
     counts: Counts = np.sum(map_slabs(measure, tile_bins.shape[0], threads), axis=0, dtype=np.int64)
@@ -140,7 +150,7 @@ def _tiles(voxels: NDArray[Any]) -> tuple[int, ...]:
     return tuple(max(0, n - 1) for n in voxels.shape)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) -> None:
     """Add the tiles of a block to ``counts`` of shape (bins, phases, 256)."""
     nz, ny, nx = voxels.shape
@@ -151,6 +161,7 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
     bits = np.zeros((2, packed, ny, words), np.uint64)
     flat_bits, flat_counts = bits.reshape(-1), counts.reshape(-1)
     valid = np.zeros(words, np.uint64)
+    eight = np.zeros(8, np.uint64)
     _pack_phases(voxels[0], members, first, bits[0])
     for z in range(nz - 1):
         near, far = z % 2, (z + 1) % 2
@@ -165,8 +176,9 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
                     while stop < nx - 1 and bins[z, y, stop] == bin_:
                         stop += 1
                 w0, w1 = start // 64, (stop + 63) // 64
-                for w in range(w0, w1):
-                    valid[w] = low_bits(stop - 64 * w) & ~low_bits(max(0, start - 64 * w))
+                if along_x or packed > n_phases or y + z == 0:
+                    for w in range(w0, w1):
+                        valid[w] = low_bits(stop - 64 * w) & ~low_bits(max(0, start - 64 * w))
                 if packed > n_phases:
                     _drop_outside(bits, near, far, n_phases, y, w0, w1, valid)
                 if bin_ >= 0:
@@ -174,11 +186,11 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
                         low = ((near * packed + p) * ny + y) * words
                         high = ((far * packed + p) * ny + y) * words
                         table = (bin_ * n_phases + p) * 256
-                        _count_row(flat_bits, low, high, words, valid, w0, w1, flat_counts, table)
+                        _count_row(flat_bits, low, high, words, valid, w0, w1, flat_counts, table, eight)
                 start = stop
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _pack_phases(plane: Any, members: Any, first: Any, bits: Any) -> None:
     """Pack a plane once for each phase; row by row, so that a row is read from memory once."""
     for y in range(plane.shape[0]):
@@ -186,7 +198,7 @@ def _pack_phases(plane: Any, members: Any, first: Any, bits: Any) -> None:
             pack_row(plane[y], members[first[p] : first[p + 1]], False, bits[p, y])
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _drop_outside(bits: Any, near: int, far: int, p: int, y: int, w0: int, w1: int, valid: Any) -> None:
     """Clear the tiles that touch the outside of the domain."""
     for w in range(w0, w1):
@@ -196,9 +208,18 @@ def _drop_outside(bits: Any, near: int, far: int, p: int, y: int, w0: int, w1: i
         valid[w] &= ~(here | (here >> uint64(1)) | (beside << uint64(63)))
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _count_row(
-    bits: Any, low: int, high: int, words: int, valid: Any, w0: int, w1: int, counts: Any, table: int
+    bits: Any,
+    low: int,
+    high: int,
+    words: int,
+    valid: Any,
+    w0: int,
+    w1: int,
+    counts: Any,
+    table: int,
+    eight: Any,
 ) -> None:
     """Count the tiles between four rows of bits: two of the lower plane, two of the higher one."""
     one, last = uint64(1), uint64(63)
@@ -217,37 +238,19 @@ def _count_row(
         if active != 0:
             a1, b1 = (a >> one) | (e << last), (b >> one) | (f << last)
             c1, d1 = (c >> one) | (g << last), (d >> one) | (h << last)
-            _count_active(a, a1, b, b1, c, c1, d, d1, active, counts, table)
+            _transpose(a, a1, b, b1, c, c1, d, d1, eight)
+            while active != 0:
+                x = trailing_zeros(active)
+                counts[table + int((eight[x & uint64(7)] >> (x & uint64(56))) & uint64(255))] += 1
+                active &= active - one
         a, b, c, d = e, f, g, h
     counts[table] += int(empty)
     counts[table + 255] += int(full)
 
 
-@njit(nogil=True, cache=True)
-def _interleave(low: Any, high: Any, mask: Any, shift: Any) -> Any:
-    """Swap the masked bits of the higher word with the unmasked ones of the lower."""
-    return (low & mask) | ((high & mask) << shift), ((low >> shift) & mask) | (high & ~mask)
-
-
-@njit(nogil=True, cache=True)
-def _count_active(
-    b0: Any,
-    b1: Any,
-    b2: Any,
-    b3: Any,
-    b4: Any,
-    b5: Any,
-    b6: Any,
-    b7: Any,
-    active: Any,
-    counts: Any,
-    table: int,
-) -> None:
-    """Count the active tiles of a word, given the words of their eight voxels.
-
-    The bit matrix is transposed in three rounds of swaps; byte j of word r then is the configuration of
-    tile 8 j + r.
-    """
+@inlined
+def _transpose(b0: Any, b1: Any, b2: Any, b3: Any, b4: Any, b5: Any, b6: Any, b7: Any, eight: Any) -> None:
+    """Turn the words of the eight voxels of 64 tiles into 64 configurations: tile 8 j + r in byte j of word r."""
     m, s = uint64(0x5555555555555555), uint64(1)
     b0, b1 = _interleave(b0, b1, m, s)
     b2, b3 = _interleave(b2, b3, m, s)
@@ -259,25 +262,13 @@ def _count_active(
     b4, b6 = _interleave(b4, b6, m, s)
     b5, b7 = _interleave(b5, b7, m, s)
     m, s = uint64(0x0F0F0F0F0F0F0F0F), uint64(4)
-    b0, b4 = _interleave(b0, b4, m, s)
-    b1, b5 = _interleave(b1, b5, m, s)
-    b2, b6 = _interleave(b2, b6, m, s)
-    b3, b7 = _interleave(b3, b7, m, s)
-    _tally(b0, active, counts, table)
-    _tally(b1, active >> uint64(1), counts, table)
-    _tally(b2, active >> uint64(2), counts, table)
-    _tally(b3, active >> uint64(3), counts, table)
-    _tally(b4, active >> uint64(4), counts, table)
-    _tally(b5, active >> uint64(5), counts, table)
-    _tally(b6, active >> uint64(6), counts, table)
-    _tally(b7, active >> uint64(7), counts, table)
+    eight[0], eight[4] = _interleave(b0, b4, m, s)
+    eight[1], eight[5] = _interleave(b1, b5, m, s)
+    eight[2], eight[6] = _interleave(b2, b6, m, s)
+    eight[3], eight[7] = _interleave(b3, b7, m, s)
 
 
-@njit(nogil=True, cache=True)
-def _tally(configurations: Any, active: Any, counts: Any, table: int) -> None:
-    """Count the bytes of a word whose lowest bit is active."""
-    active &= uint64(0x0101010101010101)
-    while active != 0:
-        shift = trailing_zeros(active)
-        counts[table + int((configurations >> shift) & uint64(255))] += 1
-        active &= active - uint64(1)
+@inlined
+def _interleave(low: Any, high: Any, mask: Any, shift: Any) -> Any:
+    """Swap the masked bits of the higher word with the unmasked ones of the lower."""
+    return (low & mask) | ((high & mask) << shift), ((low >> shift) & mask) | (high & ~mask)

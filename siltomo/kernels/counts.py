@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from siltomo.kernels._bits import equal_bits, low_bits, popcount
-from siltomo.kernels._volumes import Phase, as_bins, as_phases, as_voxels, map_slabs
+from siltomo.kernels._jit import inlined, kernel
+from siltomo.kernels._volumes import Phase, as_bins, as_phases, as_unsigned, as_voxels, map_slabs
 
 Counts = NDArray[np.int64]
 
@@ -20,7 +20,7 @@ def label_counts(
     values: Sequence[Phase],
     *,
     bins: ArrayLike | None = None,
-    n_bins: int | None = None,
+    bin_count: int | None = None,
     threads: int | None = None,
 ) -> Counts:
     """Count the voxels of several phases in one pass over their labels.
@@ -34,9 +34,9 @@ def label_counts(
     values
         The phases: a label value each, or a tuple of label values for their union.
     bins
-        Integer bin of each voxel, of a shape that broadcasts to that of the labels; negative leaves a voxel
-        out. Depth slabs along z are ``layer_bins[:, None, None]``.
-    n_bins
+        Integer bin of each voxel, one for each plane, or of a shape that broadcasts to that of the labels,
+        as from a tilted plane or a height map; negative leaves a voxel out.
+    bin_count
         Number of bins; needed with ``bins``, so that blocks of a volume give arrays that add up.
     threads
         Threads to use; by default ``SILTOMO_THREADS``, else one per core.
@@ -44,7 +44,7 @@ def label_counts(
     Returns
     -------
     numpy.ndarray
-        int64 counts of shape ``(len(values),)``, or ``(n_bins, len(values))`` with bins.
+        int64 counts of shape ``(len(values),)``, or ``(bin_count, len(values))`` with bins.
 
     Raises
     ------
@@ -57,25 +57,25 @@ def label_counts(
     >>> labels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     >>> label_counts(labels, [3, (0, 7), 9])
     array([1, 2, 0])
-    >>> label_counts(labels, [3, (0, 7)], bins=np.array([0, 1])[:, None, None], n_bins=2)
+    >>> label_counts(labels, [3, (0, 7)], bins=[0, 1], bin_count=2)
     array([[1, 1],
            [0, 1]])
     """
     voxels = as_voxels(labels, "labels")
     members, first = as_phases(values, voxels.dtype)
-    voxel_bins, count = as_bins(bins, n_bins, voxels.shape)
+    voxel_bins, count = as_bins(bins, bin_count, voxels.shape)
     shape = (count, len(values))
 
     def measure(start: int, stop: int) -> Counts:
         counts = np.zeros(shape, np.int64)
-        _count_voxels(voxels[start:stop], members, first, voxel_bins[start:stop], counts)
+        _count_voxels(as_unsigned(voxels[start:stop]), members, first, voxel_bins[start:stop], counts)
         return counts
 
     counts: Counts = np.sum(map_slabs(measure, voxels.shape[0], threads), axis=0, dtype=np.int64)
     return counts[0] if bins is None else counts
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_voxels(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) -> None:
     nz, ny, nx = voxels.shape
     along_x = bins.strides[2] != 0
@@ -97,7 +97,7 @@ def _count_voxels(voxels: Any, members: Any, first: Any, bins: Any, counts: Any)
                 start = stop
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _count_stretch(row: Any, start: int, stop: int, value: Any) -> int:
     """Count the voxels from start to stop that have a value."""
     found = 0

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 from numpy.typing import ArrayLike, NDArray
 
 from siltomo.errors import BadInputError
+from siltomo.kernels._jit import inlined, kernel
 from siltomo.kernels._volumes import map_slabs
 
 Counts = NDArray[np.int64]
@@ -157,7 +158,7 @@ def grey_histogram(
     >>> int(histogram.counts[3]), histogram.quantile(0.5)
     (2, 3.0)
     >>> histogram = grey_histogram(np.array([0.1, 0.2, np.nan, 7]), lower=0, upper=1, bins=10)
-    >>> histogram.counts.sum(), histogram.above, histogram.undefined
+    >>> int(histogram.counts.sum()), histogram.above, histogram.undefined
     (2, 1, 1)
     """
     array = np.asarray(values)
@@ -241,7 +242,7 @@ def _count_integers(piece: NDArray[Any]) -> Counts:
     return np.roll(counts, size // 2) if piece.dtype.kind == "i" else counts
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_bytes(words: Any, tables: Any) -> None:
     """Count the bytes of words, in turn into four tables.
 
@@ -252,7 +253,7 @@ def _count_bytes(words: Any, tables: Any) -> None:
             tables[lane & 3, (words[i] >> uint64(8 * lane)) & uint64(0xFF)] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_shorts(words: Any, tables: Any) -> None:
     """Count the 16-bit values of words; a second table would not fit the cache beside the first."""
     for i in range(words.size):
@@ -260,7 +261,7 @@ def _count_shorts(words: Any, tables: Any) -> None:
             tables[0, (words[i] >> uint64(16 * lane)) & uint64(0xFFFF)] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_reals(values: Any, lower: float, upper: float, bins: int, tables: Any) -> None:
     """Count values into bins, and behind them those below, above and undefined."""
     slots = np.empty(512, np.int32)
@@ -274,7 +275,7 @@ def _count_reals(values: Any, lower: float, upper: float, bins: int, tables: Any
             tables[0, slots[block.size - 1]] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _find_slots(block: Any, lower: float, upper: float, bins: int, slots: Any) -> None:
     """Find the bin of each value; selections only, no branches, so that the loop vectorises."""
     scale = bins / (upper - lower)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from siltomo.errors import BadInputError
+from siltomo.kernels._runs import SETTLE_EACH
 from siltomo.kernels.components import SlabComponents, component_sizes, label_slab
 from siltomo.kernels.counts import label_counts
 
@@ -51,7 +52,7 @@ def values_of(value):
 
 
 @given(masks(), st.sampled_from(CONNECTIVITIES))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 def test_sizes_equal_those_of_scipy(mask, connectivity):
     sizes = component_sizes(mask, connectivity, threads=1)
     assert sizes.dtype == np.int64
@@ -59,7 +60,7 @@ def test_sizes_equal_those_of_scipy(mask, connectivity):
 
 
 @given(masks(), st.sampled_from(CONNECTIVITIES), st.lists(st.integers(1, 8)), st.randoms())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 def test_slabs_and_their_grouping_do_not_matter(cut, mask, connectivity, places, random):
     whole = label_slab(mask, connectivity=connectivity)
     slabs = [label_slab(mask[a:b], connectivity=connectivity) for a, b in cut(len(mask), places)]
@@ -70,7 +71,7 @@ def test_slabs_and_their_grouping_do_not_matter(cut, mask, connectivity, places,
 
 
 @given(masks(), st.sampled_from(CONNECTIVITIES))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_single_planes_merge_by_faces_edges_and_corners(mask, connectivity):
     planes = [(z, z + 1) for z in range(len(mask))]
     sizes = fold(mask, planes, connectivity=connectivity).finish().sizes
@@ -85,7 +86,7 @@ def test_mirrors_and_rotations_do_not_matter(mask, connectivity, axis, order):
 
 
 @given(masks(), st.sampled_from(CONNECTIVITIES), st.lists(st.integers(1, 8)))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_contact_with_the_window(cut, mask, connectivity, places):
     found, n = scipy_labels(mask, connectivity)
     inside = np.zeros(mask.shape, bool)
@@ -112,7 +113,7 @@ def test_contact_with_the_window(cut, mask, connectivity, places):
     st.sampled_from(CONNECTIVITIES),
     st.lists(st.integers(1, 8)),
 )
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 def test_contact_with_the_outside_of_the_domain(cut, labels, connectivity, places):
     # Label 2 is the phase; 1 and 3 are the outside. A component touches by a face, in any connectivity.
     found, n = scipy_labels(labels == 2, connectivity)
@@ -198,6 +199,25 @@ def test_site_percolation(connectivity, threshold):
         fractions.append(sizes[0] / sizes.sum())
     assert fractions[0] < 0.03
     assert fractions[1] > 0.6
+
+
+def test_labels_of_ended_components_are_used_again():
+    # More components in one slab than labels are kept for before those of ended ones are used again.
+    mask = np.random.default_rng(5).random((60, 160, 160)) < 0.15
+    assert scipy_labels(mask, 6)[1] > 1.5 * SETTLE_EACH
+    assert np.array_equal(component_sizes(mask, 6, threads=1), scipy_sizes(mask, 6))
+    slabs = fold(mask, [(0, 31), (31, 60)], threads=1)
+    assert values_of(slabs) == values_of(label_slab(mask, threads=1))
+
+
+def test_large_components_that_end_are_tallied():
+    mask = np.zeros((12, 70, 70), bool)
+    mask[1:5, 3:40, 3:40] = mask[6:11, 3:40, 3:40] = True  # inside
+    mask[2:4, 50:, 3:60] = mask[5:7, 50:, 3:60] = True  # at a side
+    components = label_slab(mask).finish()
+    assert components.isolated.sizes.tolist() == [4 * 37 * 37, 5 * 37 * 37]
+    assert components.touching.sizes.tolist() == [2 * 20 * 57]
+    assert components.touching.counts.tolist() == [2]
 
 
 def test_nmc_cathode(data):

@@ -101,7 +101,7 @@ def test_bins_of_any_shape_split_the_tiles(labels, data):
     tiles = tuple(n - 1 for n in labels.shape)
     shape = tuple(data.draw(st.sampled_from([1, n])) for n in tiles)
     bins = data.draw(hnp.arrays(np.int64, shape, elements=st.integers(-2, 3)))
-    found = label_configurations(labels, [1, (0, 2)], bins=bins, n_bins=4, threads=2)
+    found = label_configurations(labels, [1, (0, 2)], bins=bins, bin_count=4, threads=2)
     where = np.broadcast_to(bins, tiles)
     for number in range(4):
         assert np.array_equal(found[number, 0], plain_histogram(labels == 1, where == number))
@@ -111,9 +111,9 @@ def test_bins_of_any_shape_split_the_tiles(labels, data):
 def test_layer_bins_of_slabs_add_up_to_those_of_the_volume():
     labels = np.random.default_rng(3).integers(0, 3, (12, 8, 70), dtype=np.uint8)
     layer_bins = np.arange(11) // 4
-    whole = label_configurations(labels, [1, 2], bins=layer_bins[:, None, None], n_bins=3)
+    whole = label_configurations(labels, [1, 2], bins=layer_bins, bin_count=3)
     parts = [
-        label_configurations(labels[a : b + 1], [1, 2], bins=layer_bins[a:b, None, None], n_bins=3)
+        label_configurations(labels[a : b + 1], [1, 2], bins=layer_bins[a:b], bin_count=3)
         for a, b in ((0, 1), (1, 6), (6, 11))
     ]
     assert np.array_equal(np.sum(parts, axis=0), whole)
@@ -167,19 +167,22 @@ def test_counts_above_two_to_the_31():
         ),
         (lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [-1]), "label -1 cannot occur in uint8"),
         (lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1.5]), "1.5 is no integer label value"),
-        (lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], n_bins=2), "without bins"),
-        (lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0]]]), "n_bins must be"),
+        (lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bin_count=2), "without bins"),
         (
-            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[2]]], n_bins=2),
-            "the largest is 2, beyond n_bins = 2",
+            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0]]]),
+            "bins need a bin_count",
         ),
         (
-            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0.5]]], n_bins=2),
+            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[2]]], bin_count=2),
+            "2 is not below bin_count 2",
+        ),
+        (
+            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0.5]]], bin_count=2),
             "bins: expected integers",
         ),
         (
-            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0, 0, 0]]], n_bins=2),
-            r"do not broadcast to \(2, 2, 2\)",
+            lambda: label_configurations(np.ones((3, 3, 3), np.uint8), [1], bins=[[[0, 0, 0]]], bin_count=2),
+            r"do they broadcast to \(2, 2, 2\)",
         ),
     ],
 )

@@ -31,7 +31,7 @@ def test_phases_are_counted(labels):
 def test_bins_of_any_shape_split_the_voxels(labels, data):
     shape = tuple(data.draw(st.sampled_from(sorted({1, n} - {0} or {1}))) for n in labels.shape)
     bins = data.draw(hnp.arrays(np.int64, shape, elements=st.integers(-2, 3)))
-    found = label_counts(labels, [1, (0, 2)], bins=bins, n_bins=4, threads=2)
+    found = label_counts(labels, [1, (0, 2)], bins=bins, bin_count=4, threads=2)
     where = np.broadcast_to(bins, labels.shape)
     for number in range(4):
         assert found[number, 0] == ((labels == 1) & (where == number)).sum()
@@ -44,7 +44,7 @@ def test_layers_below_a_height_map():
     height = (np.arange(70) // 10)[None, None, :]
     depth = np.arange(12)[:, None, None] - height
     bins = np.where(depth >= 0, depth // 2, -1)
-    found = label_counts(labels, [1], bins=bins, n_bins=6)
+    found = label_counts(labels, [1], bins=bins, bin_count=6)
     expected = np.bincount(np.broadcast_to(bins, labels.shape)[(labels == 1) & (bins >= 0)], minlength=6)
     assert found[:, 0].tolist() == expected.tolist()
 
@@ -66,5 +66,5 @@ def test_counts_above_two_to_the_31():
 
 
 def test_bins_beyond_their_number_are_refused():
-    with pytest.raises(BadInputError, match="the largest is 3, beyond n_bins = 3"):
-        label_counts(np.zeros((2, 2, 2), np.uint8), [0], bins=[[[3]]], n_bins=3)
+    with pytest.raises(BadInputError, match="3 is not below bin_count 3"):
+        label_counts(np.zeros((2, 2, 2), np.uint8), [0], bins=[[[3]]], bin_count=3)

@@ -1,0 +1,68 @@
+"""Fair timing on a busy machine: CPU seconds, tools in turn, medians, and one table."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+Runs = Mapping[str, Callable[[], Any]]
+
+
+def cpu_seconds(runs: Runs, rounds: int) -> dict[str, float]:
+    """Run the tools in turn, so that load on the machine meets all of them; return median CPU seconds each."""
+    spent: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.process_time()
+            run()
+            if repeat:  # the first round compiles and fills caches
+                spent[name].append(time.process_time() - start)
+    return {name: statistics.median(times) for name, times in spent.items()}
+
+
+def peak_bytes() -> int:
+    """Return the largest resident size of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def extra_bytes_per_voxel(script: str, tool: str, *arguments: str) -> float:
+    """Run one tool in a fresh process that prints its extra peak memory per voxel as its last line."""
+    done = subprocess.run(
+        [sys.executable, script, "--memory-of", tool, *arguments], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.splitlines()[-1])
+
+
+def versions(*packages: str) -> str:
+    """List the versions of packages, for below a table."""
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return ", ".join(found)
+
+
+def arguments(description: str, sizes: Sequence[int]) -> argparse.Namespace:
+    """Read the options that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(sizes), help="edges of the volumes")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is taken")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Write a table in Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
