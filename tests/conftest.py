@@ -95,25 +95,13 @@ def study(cli: Cli, labels: np.ndarray, tmp_path: Path) -> Path:
     grey = (labels * 60).astype(np.uint8)
     np.save(tmp_path / "grey.npy", grey)
     np.save(tmp_path / "labels.npy", labels)
+    state = ["--cycle", 1, "--half", "delithiation", "--capacity", "1200 mAh/g_Si"]
+    where = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "electrode"]
     for words in (
         ["init", "."],
         ["formulation", "add", "zn", "--si-fraction", "0.699 g_Si/g"],
         ["cell", "add", "zn1", "--formulation", "zn", "--si-mass", "0.13 mg_Si", "--diameter", "3 mm"],
-        [
-            "catalog",
-            "add",
-            "grey.npy",
-            "--cell",
-            "zn1",
-            "--scale",
-            "micro",
-            "--mode",
-            "operando",
-            "--cycle",
-            1,
-        ]
-        + ["--half", "delithiation", "--voxel-size", "0.5 um", "--capacity", "1200 mAh/g_Si"]
-        + ["--domain", "electrode", "--id", "op1"],
+        ["catalog", "add", "grey.npy", *where, *state, "--voxel-size", "0.5 um", "--id", "op1"],
         [
             "segment",
             "import",

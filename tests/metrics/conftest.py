@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def compute() -> Compute:
         for argument, measure in request.measures(sample).items():
             parts = [
                 measure.measure(Slab(lambda a, b: labels[a:b], start, stop, len(labels), after=measure.after))
-                for start, stop in zip(edges, edges[1:], strict=False)
+                for start, stop in pairwise(edges)
             ]
             totals[argument] = reduce(measure.merge, parts)
         return request.finish(totals, sample)

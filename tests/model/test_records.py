@@ -45,7 +45,7 @@ def make_scan(**changes: Any) -> Scan:
 def test_the_silicon_fraction_is_that_of_the_components() -> None:
     made = validated(Formulation, {"id": "ref", "components": [SILICON, GRAPHENE, BINDER]})
     assert made.silicon_fraction == Quantity(0.732, "g_Si/g")
-    with pytest.raises(RecordError, match=r"si_fraction is 0.7 g_Si/g, but the components hold 0.732"):
+    with pytest.raises(RecordError, match=r"si_fraction is 0\.7 g_Si/g, but the components hold 0.732"):
         validated(
             Formulation,
             {"id": "ref", "si_fraction": "0.7 g_Si/g", "components": [SILICON, GRAPHENE, BINDER]},
@@ -60,7 +60,7 @@ def test_composites_say_their_silicon() -> None:
 
 
 def test_mass_fractions_add_up_to_one() -> None:
-    with pytest.raises(RecordError, match="add up to 0.844, not 1"):
+    with pytest.raises(RecordError, match=r"add up to 0\.844, not 1"):
         validated(Formulation, {"id": "ref", "components": [SILICON, GRAPHENE]})
 
 
