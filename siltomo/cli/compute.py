@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, progress_bar, tell, the_catalog
 from siltomo.cli.options import DryRun, Where
 from siltomo.cli.reply import Reply, table
 
@@ -51,6 +51,7 @@ def metric(
     from siltomo.engine.compute import failed, run_plan
     from siltomo.engine.export import check_output, long_rows, write_rows
     from siltomo.engine.plan import make_plan
+    from siltomo.engine.resources import kernels_are_compiled
     from siltomo.engine.select import parse_where
 
     if output is not None:
@@ -59,6 +60,8 @@ def metric(
     plan = make_plan(catalog, names, where=parse_where(where), settings=_settings(settings))
     if explain or dry_run:
         return _plan_reply(plan)
+    if plan.passes and not kernels_are_compiled():
+        tell("first use on this machine: compiling the kernels takes some 20 s, once")
     with progress_bar("computing") as progress:
         step = None if progress is None else lambda _, done, total: progress(done, total)
         rows = run_plan(catalog, plan, progress=step)

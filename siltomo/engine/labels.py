@@ -202,16 +202,16 @@ def _count_values(opened: ImportedVolume, where: str) -> dict[int, int]:
     for start in range(0, opened.shape[0], SLAB):
         planes = opened.planes(start, min(start + SLAB, opened.shape[0]))
         values, numbers = np.unique(planes, return_counts=True)
-        if values.size > MAX_CLASSES or not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+        whole = bool(np.all(np.isfinite(values)) and np.all(values == np.floor(values)))
+        if whole:
+            counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
+        if not whole or len(counts) > MAX_CLASSES or min(counts) < 0:
             raise FormatError(
-                f"is not a label volume: {opened.dtype} with {values.size} or more values from "
-                f"{values.min()} to {values.max()} (labels are at most {MAX_CLASSES} whole numbers)",
+                f"is not a label volume: planes {start} on hold {opened.dtype} values from {values[0]} to "
+                f"{values[-1]}, {len(values)} of them (labels are at most {MAX_CLASSES} whole numbers from 0 on)",
                 code="SIL124",
                 where=where,
             )
-        if values[0] < 0:
-            raise FormatError(f"has the label value {values[0]}; labels are 0 or more", where=where)
-        counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
     return dict(sorted(counts.items()))
 
 

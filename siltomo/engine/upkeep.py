@@ -32,7 +32,8 @@ def list_scans(catalog: Catalog, where: Selection = everything) -> list[dict[str
                     "shape": list(scan.volume.shape) if scan.volume else None,
                     "dtype": scan.volume.dtype if scan.volume else None,
                     "segmentations": by_scan.get(scan.id, []),
-                    "units": {"capacity": "mAh/g_Si", "voltage": "V"},
+                    "capacity_unit": "mAh/g_Si",
+                    "voltage_unit": "V",
                 }
             )
     return rows

@@ -1,5 +1,6 @@
 """Exact measurements on arrays: counts, surfaces, distances, thickness, components."""
 
+from siltomo.kernels._workers import thread_count
 from siltomo.kernels.components import Components, SlabComponents, component_sizes, label_slab
 from siltomo.kernels.configurations import configuration_histogram, label_configurations
 from siltomo.kernels.counts import label_counts
@@ -36,6 +37,7 @@ __all__ = [
     "slab_thickness_counts",
     "squared_distance",
     "surface_area",
+    "thread_count",
     "thickness_counts",
     "window_volume",
 ]
