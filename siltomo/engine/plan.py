@@ -318,7 +318,7 @@ def _fit(subject: Subject, measures: tuple[Measure[Any], ...]) -> tuple[int, int
     depth = subject.sample("").shape[0]
     allowed, most = memory_budget(), threads()
     needed = 0
-    for slab in _depths(depth):
+    for slab in _depths(depth, most):
         needed = _block_bytes(subject, measures, slab)
         workers = min(most, -(-depth // slab))
         # blocks of a shard or less are not made thinner to run more at once
@@ -332,10 +332,10 @@ def _fit(subject: Subject, measures: tuple[Measure[Any], ...]) -> tuple[int, int
     )
 
 
-def _depths(depth: int) -> Iterable[int]:
-    """List the depths of blocks to try: whole shards first, one that covers the volume included."""
-    shards = range(min(LARGEST_SLAB, -(-depth // SHARD_PLANES) * SHARD_PLANES), 0, -SHARD_PLANES)
-    return [*shards, 32, 16, 8, 4, 2, 1]
+def _depths(depth: int, workers: int) -> Iterable[int]:
+    """List the depths of blocks to try: whole shards first, and a block for each worker where there are enough."""
+    shares = -(-depth // (workers * SHARD_PLANES)) * SHARD_PLANES
+    return [*range(min(LARGEST_SLAB, shares), 0, -SHARD_PLANES), 32, 16, 8, 4, 2, 1]
 
 
 def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int) -> int:

@@ -37,7 +37,7 @@ __all__ = [
     "slab_thickness_counts",
     "squared_distance",
     "surface_area",
-    "thread_count",
     "thickness_counts",
+    "thread_count",
     "window_volume",
 ]
