@@ -276,7 +276,7 @@ def _read(
             continue
         file, page = entry
         try:
-            plane[:] = read_pages(file, [page])[0]
+            read_pages(file, [page], plane[np.newaxis])
         except FormatError as error:
             raise FormatError(f"plane {number}: {error.message}", where=error.where, fix=error.fix) from error
     return out
