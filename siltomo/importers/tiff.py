@@ -10,6 +10,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from siltomo.errors import Amend, FormatError
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import DAMAGED, border, plain_text
@@ -229,5 +232,7 @@ def _format(header: Header, pixels: Mapping[str, str] | None, path: Path) -> str
     return f"multi-page {big}" if len(header.pages) > 1 else big
 
 
-def _read(path: Path, pages: Sequence[Page], start: int, stop: int) -> Any:
-    return read_pages(path, pages[start:stop])
+def _read(path: Path, pages: Sequence[Page], start: int, stop: int) -> NDArray[Any]:
+    out = np.empty((stop - start, *pages[0].shape), pages[0].dtype)
+    read_pages(path, pages[start:stop], out)
+    return out

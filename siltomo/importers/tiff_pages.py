@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -88,7 +88,7 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in MAGIC
 
 
-def page_offsets(file: IO[bytes], size: int) -> Iterator[int]:
+def page_offsets(file: BinaryIO, size: int) -> Iterator[int]:
     """Walk the chain of page directories of a TIFF file.
 
     A chain that leaves the file or bites its tail is an error here; tifffile would end it in silence and a
@@ -189,15 +189,23 @@ def _pages(
     return pages, shaped
 
 
-def read_pages(path: Path, pages: Sequence[Page]) -> NDArray[Any]:
-    """Read some pages of one shape and type from a file, opened for this and closed again.
+def read_pages(path: Path, pages: Sequence[Page], out: NDArray[Any]) -> None:
+    """Read some pages from a file, opened for this and closed again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    pages
+        Pages of it, all of one shape and type.
+    out
+        Where they go: a C-contiguous array of shape (pages, y, x) of their type.
 
     Raises
     ------
     FormatError
         Naming the file and the page that cannot be read.
     """
-    out = np.empty((len(pages), *pages[0].shape), pages[0].dtype)
     with ExitStack() as stack:
         with border(path, "the file"):
             file = stack.enter_context(path.open("rb"))
@@ -205,7 +213,7 @@ def read_pages(path: Path, pages: Sequence[Page]) -> NDArray[Any]:
         for page, plane in zip(pages, out, strict=True):
             with border(path, f"page {page.number}"), log_lines("tifffile") as notes:
                 if page.data_offset is not None:
-                    plane[:] = _read_plain(file, page)
+                    _read_plain(file, page, plane)
                     continue
                 if tif is None:
                     tif = stack.enter_context(open_tiff(path))
@@ -215,17 +223,17 @@ def read_pages(path: Path, pages: Sequence[Page]) -> NDArray[Any]:
                 if pixels.shape != page.shape or notes:
                     raise ValueError(notes[0] if notes else f"it has {pixels.shape} pixels")
                 plane[:] = pixels
-    return out
 
 
-def _read_plain(file: IO[bytes], page: Page) -> NDArray[Any]:
+def _read_plain(file: BinaryIO, page: Page, plane: NDArray[Any]) -> None:
     """Read pixels that lie in the file as they are."""
     assert page.data_offset is not None
     file.seek(page.data_offset)
-    raw = file.read(page.nbytes)
-    if len(raw) < page.nbytes:
-        raise ValueError(f"the file is cut: {len(raw)} of {page.nbytes} bytes")
-    return np.frombuffer(raw, page.stored).reshape(page.shape)
+    got = file.readinto(plane)  # type: ignore[attr-defined]
+    if got < page.nbytes:
+        raise ValueError(f"the file is cut: {got} of {page.nbytes} bytes")
+    if not np.dtype(page.stored).isnative:
+        plane.byteswap(inplace=True)
 
 
 def _page_at(tif: tifffile.TiffFile, number: int, offset: int) -> tifffile.TiffPage:

@@ -69,16 +69,16 @@ def sweep(folder: Path, count: int, seed: int) -> Counter[str]:
 def test_damage_is_refused_or_read_within_bounds(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
-        outcomes = sweep(tmp_path, 300, seed=1)
+        outcomes = sweep(tmp_path, 160, seed=1)
         assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
     finally:
         tracemalloc.stop()
     assert set(outcomes) == {"refused", "read"}
-    assert min(outcomes.values()) > 75
+    assert min(outcomes.values()) > 40
 
 
 @pytest.mark.slow
 def test_much_damage_is_refused_or_read(tmp_path: Path) -> None:
-    outcomes = sweep(tmp_path, 6000, seed=2)
+    outcomes = sweep(tmp_path, 3000, seed=2)
     assert set(outcomes) == {"refused", "read"}
-    assert min(outcomes.values()) > 1500
+    assert min(outcomes.values()) > 750
