@@ -47,6 +47,13 @@ def test_one_of_many_wins_an_id(store):
     assert store.verify(full=True) == []
 
 
+def test_one_of_many_makes_the_catalog(tmp_path):
+    outcome = race(6, lambda i: CatalogStore.create(tmp_path / "c").uuid)
+    (made,) = [got for got in outcome if not isinstance(got, Exception)]
+    assert sum(isinstance(got, TakenError) for got in outcome) == 5
+    assert CatalogStore.open(tmp_path / "c").uuid == made
+
+
 def test_one_of_many_wins_where_the_disk_has_no_hard_links(store, monkeypatch, add_scan, random_voxels):
     def no_links(old, new):
         raise PermissionError(errno.EPERM, "Operation not permitted", str(old))
