@@ -171,7 +171,8 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
         ]
         for writer in writers:
             writer.start()
-        time.sleep(1.5 + 1.5 * rng.random())
+        assert all(channel._reader.poll(120) for channel in channels), "a writer does not get going"
+        time.sleep(1.5 * rng.random())
         for writer in writers:
             os.kill(writer.pid, signal.SIGKILL)
             writer.join()
@@ -191,4 +192,4 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
         assert list((store.root / folder).iterdir()) == []
     assert len(list((store.root / "objects" / "scan").iterdir())) == len(store.ids("scan"))
     print(f"{len(told)} acknowledged changes, 10 processes killed")  # noqa: T201
-    assert len(told) > 20
+    assert len(told) >= 10
