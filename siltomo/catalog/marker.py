@@ -8,7 +8,7 @@ from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.sealed import seal, unseal
 from siltomo.catalog.transactions import Transaction
-from siltomo.errors import MismatchError, NotFoundError, TakenError
+from siltomo.errors import BadInputError, MismatchError, NotFoundError, TakenError
 
 __all__ = ["create_marker", "read_marker"]
 
@@ -22,11 +22,15 @@ def create_marker(layout: Layout, fs: FileSystem) -> None:
     ------
     TakenError
         When it is one already.
+    BadInputError
+        When it is a file.
     """
     marker = {"format": FORMAT, "version": VERSION, "uuid": str(uuid.uuid4()), "features": []}
     taken = TakenError(
         f"{layout.root} is a catalog already", fix=f"siltomo --catalog {layout.root} catalog list"
     )
+    if layout.root.exists() and not layout.root.is_dir():
+        raise BadInputError(f"{layout.root} is a file; a catalog is a folder", fix="siltomo init FOLDER")
     if layout.marker.exists():
         raise taken
     for folder in layout.folders():

@@ -125,8 +125,7 @@ def finish_volume(layout: Layout, fs: FileSystem, staging: Path, record: StoredR
     fs.fsync_dir(layout.objects)
     if bag.exists() and not published.exists():
         fs.rename(bag, published)
-    fs.fsync_dir(published.parent)
-    fs.fsync_dir(staging)
+    fs.fsync_dir(published.parent)  # should the old name come back with the power, recovery drops it
     link_record(layout, fs, staging / RECORD, record, data)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from siltomo.catalog import CatalogStore, StorageError
+from siltomo.errors import TakenError
 
 MODES = ("crash", "after", "torn", "enospc", "eio")
 KEY = "0f" * 32
@@ -182,6 +184,26 @@ def test_a_fault_at_some_effects_of_adding_a_volume(bench, changes):
 
 def test_a_power_cut_at_some_moments_of_adding_a_volume(bench, changes):
     bench.cut_power(changes["volume"], step=17)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_fault_at_any_effect_of_making_a_catalog(mode, quick_folder, faulty_disk, crash):
+    """Making it again works, or says that it is there."""
+    disk, n = None, 0
+    while disk is None or disk.fired:
+        n += 1
+        root, disk = quick_folder / f"{mode}-{n}", faulty_disk(n, mode)
+        try:
+            CatalogStore.create(root, fs=disk)
+        except (crash, StorageError):
+            with suppress(TakenError):
+                CatalogStore.create(root)
+        store = CatalogStore.open(root)
+        store.recover()
+        store.put("cell", "a", {})
+        assert store.verify(full=True) == []
+        assert list((root / "staging").iterdir()) == list((root / "locks").iterdir()) == []
+    assert n > 10
 
 
 @pytest.mark.slow

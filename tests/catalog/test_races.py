@@ -47,6 +47,13 @@ def test_one_of_many_wins_an_id(store):
     assert store.verify(full=True) == []
 
 
+def test_one_of_many_makes_the_catalog(tmp_path):
+    outcome = race(6, lambda i: CatalogStore.create(tmp_path / "c").uuid)
+    (made,) = [got for got in outcome if not isinstance(got, Exception)]
+    assert sum(isinstance(got, TakenError) for got in outcome) == 5
+    assert CatalogStore.open(tmp_path / "c").uuid == made
+
+
 def test_one_of_many_wins_where_the_disk_has_no_hard_links(store, monkeypatch, add_scan, random_voxels):
     def no_links(old, new):
         raise PermissionError(errno.EPERM, "Operation not permitted", str(old))
@@ -164,7 +171,8 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
         ]
         for writer in writers:
             writer.start()
-        time.sleep(1.5 + 1.5 * rng.random())
+        assert all(channel._reader.poll(120) for channel in channels), "a writer does not get going"
+        time.sleep(1.5 * rng.random())
         for writer in writers:
             os.kill(writer.pid, signal.SIGKILL)
             writer.join()
@@ -184,4 +192,4 @@ def test_two_processes_that_are_killed_again_and_again_lose_nothing(store):
         assert list((store.root / folder).iterdir()) == []
     assert len(list((store.root / "objects" / "scan").iterdir())) == len(store.ids("scan"))
     print(f"{len(told)} acknowledged changes, 10 processes killed")  # noqa: T201
-    assert len(told) > 20
+    assert len(told) >= 10

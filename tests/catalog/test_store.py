@@ -21,6 +21,14 @@ def test_a_catalog_is_made_once(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_a_file_is_no_place_for_a_catalog(tmp_path):
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(BadInputError, match="is a file"):
+        CatalogStore.create(tmp_path / "f")
+    with pytest.raises(NotFoundError, match="no catalog"):
+        CatalogStore.open(tmp_path / "f")
+
+
 def test_a_record_comes_back_as_it_was_put(store):
     body = {"title": "Réf 1 µm", "n": 3, "x": 0.1, "list": [1, {"a": None}]}
     record, new = store.put("cell", "ref-1", body)
