@@ -7,10 +7,14 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 Runs = Mapping[str, Callable[[], Any]]
 
@@ -27,18 +31,27 @@ def cpu_seconds(runs: Runs, rounds: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in spent.items()}
 
 
-def peak_bytes() -> int:
-    """Return the largest resident size of this process so far."""
+def bytes_per_voxel(script: str, tool: str, volume: NDArray[Any], *more: str) -> float:
+    """Return the peak memory that a tool needs beside its input, run in a process of its own.
+
+    The script is called as ``script --memory-of TOOL --volume FILE`` and prints what `print_memory` prints.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/volume.npy"
+        np.save(path, volume)
+        command = [sys.executable, script, "--memory-of", tool, "--volume", path, *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1]) / volume.size
+
+
+def print_memory(run: Callable[[NDArray[Any]], Any], path: str) -> None:
+    """Print the bytes by which a tool raises the peak of this process beyond its input."""
+    volume = np.load(path)
+    run(volume[:64, :64, :64].copy())  # compile first
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run(volume)
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def extra_bytes_per_voxel(script: str, tool: str, *arguments: str) -> float:
-    """Run one tool in a fresh process that prints its extra peak memory per voxel as its last line."""
-    done = subprocess.run(
-        [sys.executable, script, "--memory-of", tool, *arguments], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout.splitlines()[-1])
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
 
 
 def versions(*packages: str) -> str:
@@ -58,6 +71,7 @@ def arguments(description: str, sizes: Sequence[int]) -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(sizes), help="edges of the volumes")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is taken")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    parser.add_argument("--volume", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

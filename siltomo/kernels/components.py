@@ -8,7 +8,7 @@ to the last voxel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ Connectivity = Literal[6, 18, 26]
 Ints = NDArray[np.int64]
 
 REACHES = {6: (0, 0, -1), 18: (1, 1, 0), 26: (1, 1, 1)}
-"""How far runs reach in the row before, the same row and the rows beside of the plane before."""
+"""How runs meet those of the row before, and in the plane before those of the same row and the rows beside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +49,10 @@ class Tally:
 class PlaneRuns:
     """The runs of a phase in one plane, with the open component of each."""
 
-    rows: Ints
-    """Number of the first run of each row, and at the end the number of runs."""
-    edges: NDArray[np.int32]
-    """Start and stop of each run along x."""
+    bits: NDArray[np.uint64]
+    """Bits of the voxels in the phase, of shape (rows, words)."""
     labels: NDArray[np.int32]
-    """Index of the open component of each run."""
+    """Index of the open component of each run of ones, row by row."""
     outside: NDArray[np.uint64]
     """Bits of the voxels outside of the domain, of shape (rows, words); empty where there is no outside."""
 
@@ -85,35 +83,34 @@ class SlabComponents:
         BadInputError
             The slabs differ in their planes or in their connectivity.
         """
-        mine, theirs = (self.connectivity, *self.shape[1:]), (after.connectivity, *after.shape[1:])
+        mine, theirs = self._kind, after._kind
         if mine != theirs:
             raise BadInputError(
-                f"slabs do not fit: (connectivity, rows, columns) is {mine} and then {theirs}",
-                fix="label slabs of whole planes of one volume with one connectivity",
+                f"slabs do not fit: (connectivity, rows, columns, has an outside) is {mine}, then {theirs}",
+                fix="label slabs of whole planes of one volume with the same options",
             )
         n = self.open_sizes.size
         parents = np.arange(n + after.open_sizes.size, dtype=np.int32)
         sizes = np.concatenate([self.open_sizes, after.open_sizes])
         touching = np.concatenate([self.open_touching, after.open_touching])
-        shifted = after.first.labels + np.int32(n)
         upper, lower = after.first, self.last
-        if after.first.outside.size:
-            _runs.mark_plane_contacts(lower.rows, lower.edges, lower.labels, upper.outside, touching)
-            _runs.mark_plane_contacts(upper.rows, upper.edges, shifted, lower.outside, touching)
+        upper_labels, upper_ranks = upper.labels + np.int32(n), _runs.rank_plane(upper.bits)
+        lower_ranks = _runs.rank_plane(lower.bits)
+        if upper.outside.size:
+            _runs.mark_plane_contacts(lower.bits, lower_ranks, lower.labels, upper.outside, touching)
+            _runs.mark_plane_contacts(upper.bits, upper_ranks, upper_labels, lower.outside, touching)
         _runs.link_planes(
             parents,
-            upper.rows,
-            upper.edges,
-            shifted,
-            lower.rows,
-            lower.edges,
+            upper.bits,
+            upper_ranks,
+            upper_labels,
+            lower.bits,
+            lower_ranks,
             lower.labels,
             _reaches(self.connectivity),
         )
-        first = PlaneRuns(self.first.rows, self.first.edges, self.first.labels.copy(), self.first.outside)
-        last = PlaneRuns(
-            after.last.rows, after.last.edges, after.last.labels + np.int32(n), after.last.outside
-        )
+        first = replace(self.first, labels=self.first.labels.copy())
+        last = replace(after.last, labels=after.last.labels + np.int32(n))
         shape = (self.shape[0] + after.shape[0], *self.shape[1:])
         small, large = np.zeros((2, _runs.SMALL), np.int64), np.zeros(0, np.int64)
         n, large = _runs.settle(
@@ -130,6 +127,10 @@ class SlabComponents:
             first,
             last,
         )
+
+    @property
+    def _kind(self) -> tuple[int, int, int, bool]:
+        return (self.connectivity, *self.shape[1:], self.first.outside.size > 0)
 
     def finish(self) -> Components:
         """Take the slab for the whole volume: what reaches its first or last plane touches the window."""
@@ -292,8 +293,8 @@ def _label(
         touching,
         open_sizes,
         open_touching,
-        PlaneRuns(first[0], first[1], first[2], _outside_bits(voxels[0], excluded)),
-        PlaneRuns(last[0], last[1], last[2], _outside_bits(voxels[-1], excluded)),
+        PlaneRuns(first[0], first[1], _outside_bits(voxels[0], excluded)),
+        PlaneRuns(last[0], last[1], _outside_bits(voxels[-1], excluded)),
     )
 
 

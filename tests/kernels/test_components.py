@@ -251,13 +251,19 @@ def test_sizes_above_two_to_the_31():
         (lambda: label_slab(np.ones((1, 3, 3), np.uint8), value=999), "value: label 999 cannot occur"),
         (
             lambda: label_slab(np.ones((1, 3, 3), bool)).merge(label_slab(np.ones((1, 3, 4), bool))),
-            r"slabs do not fit: .* is \(6, 3, 3\) and then \(6, 3, 4\)",
+            r"slabs do not fit: .* is \(6, 3, 3, False\), then \(6, 3, 4, False\)",
         ),
         (
             lambda: label_slab(np.ones((1, 3, 3), bool)).merge(
                 label_slab(np.ones((1, 3, 3), bool), connectivity=26)
             ),
             "slabs do not fit",
+        ),
+        (
+            lambda: label_slab(np.ones((1, 3, 3), np.uint8)).merge(
+                label_slab(np.ones((1, 3, 3), np.uint8), outside=2)
+            ),
+            r"\(6, 3, 3, False\), then \(6, 3, 3, True\)",
         ),
     ],
 )
