@@ -111,7 +111,7 @@ def test_a_disk_that_gives_back_other_bytes_is_noticed_before_anything_is_kept(t
     class Liar(FileSystem):
         def write(self, path, data):
             worse = bytearray(data)
-            if "c" in path.parts:
+            if "image.ome.zarr/0/c/" in path.as_posix():
                 worse[len(worse) // 2] ^= 1
             super().write(path, worse)
 
