@@ -86,8 +86,8 @@ class FaultyDisk(IdleDisk):
     """Counts effects, and at the n-th one fails.
 
     ``crash`` before it, ``after`` it, ``torn`` half-way through a write; ``enospc`` and ``eio`` are errors
-    that the process survives. After a crash every effect raises, so that no clean-up can help, as with
-    ``kill -9``.
+    that the process survives, ``twice`` also hits the next effect, ``dying`` all that follow. After a crash
+    every effect raises, so that no clean-up can help, as with ``kill -9``.
     """
 
     def __init__(self, n: int | None = None, mode: str = "crash") -> None:
@@ -102,7 +102,8 @@ class FaultyDisk(IdleDisk):
             raise Crash
         self.count += 1
         act = getattr(super(), name)
-        if self.count == self.n:
+        last = {"twice": 1, "dying": 10**6}.get(self.mode, 0)
+        if self.n is not None and self.n <= self.count <= self.n + last:
             self.fired = (name, str(args[0]))
             self._fail(name, act, args)
         self.log.append((name, tuple(bytes(a) if isinstance(a, memoryview) else a for a in args)))
@@ -120,7 +121,7 @@ class FaultyDisk(IdleDisk):
             raise Crash
         if self.mode == "enospc" and name in ("mkdir", "write", "link", "rename", "fsync", "lock"):
             raise OSError(errno.ENOSPC, "No space left on device", str(args[0]))
-        if self.mode == "eio":
+        if self.mode in ("eio", "twice", "dying"):
             raise OSError(errno.EIO, "Input/output error", str(args[0]))
 
 

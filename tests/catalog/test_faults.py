@@ -13,7 +13,8 @@ import pytest
 from siltomo.catalog import CatalogStore, StorageError
 from siltomo.errors import TakenError
 
-MODES = ("crash", "after", "torn", "enospc", "eio")
+MODES = ("crash", "after", "torn", "enospc", "eio", "twice", "dying")
+CODES = {"enospc": "SIL181", "eio": "SIL182", "twice": "SIL182", "dying": "SIL182"}
 KEY = "0f" * 32
 
 pytestmark = pytest.mark.usefixtures("tiny_grid")
@@ -89,7 +90,7 @@ class Bench:
             assert mode in ("crash", "after", "torn")
         except StorageError as caught:
             said = (caught.code, bool(caught.fix))
-            assert said == ({"enospc": "SIL181", "eio": "SIL182"}[mode], True)
+            assert said == (CODES[mode], True)
         self.check(change, acked=acked)
         return disk.fired is not None
 
@@ -204,6 +205,25 @@ def test_a_fault_at_any_effect_of_making_a_catalog(mode, quick_folder, faulty_di
         assert store.verify(full=True) == []
         assert list((root / "staging").iterdir()) == list((root / "locks").iterdir()) == []
     assert n > 10
+
+
+@pytest.mark.parametrize("effect", ["fsync_dir", "link"])
+def test_a_dead_change_that_rotted_is_dropped(effect, bench, changes):
+    """Killed with its bag in staging, or published and without its record; then a bit flips in it."""
+    change = changes["volume"]
+    log = bench.effects_of(change)
+    record = max(i for i, (name, args) in enumerate(log) if name == "write" and "bag" not in args[0].parts)
+    n = next(i for i, (name, _) in enumerate(log) if name == effect and i > record) + 1
+    with pytest.raises(bench.crash):
+        change.do(CatalogStore.open(bench.fresh(), fs=bench.faulty_disk(n, "crash")))
+    (shard,) = [p for p in bench.work.glob("*/**/image.ome.zarr/0/c/0/1/0") if "old." not in str(p)]
+    assert ("staging" in shard.parts) == (effect == "fsync_dir")
+    shard.chmod(0o644)
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    (dropped,) = CatalogStore.open(bench.work).recover()
+    assert (dropped.outcome, dropped.id) == ("dropped", "new")
+    assert dropped.why == "image.ome.zarr/0/c/0/1/0: its bytes were changed"
+    bench.check(change, acked=False)
 
 
 @pytest.mark.slow

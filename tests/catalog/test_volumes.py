@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from siltomo.catalog import LabelClass, VolumeSpec, content_of
+from siltomo.catalog import CatalogStore, DamagedError, FileSystem, LabelClass, VolumeSpec, content_of
 from siltomo.errors import BadInputError, TakenError
 
 
@@ -105,3 +105,43 @@ def test_planes_of_another_shape_are_refused_and_leave_nothing(store):
     assert store.ids("scan") == []
     assert not list((store.root / "staging").iterdir())
     assert not list((store.root / "objects").rglob("*.json"))
+
+
+def test_a_disk_that_gives_back_other_bytes_is_noticed_before_anything_is_kept(tmp_path, add_scan):
+    class Liar(FileSystem):
+        def write(self, path, data):
+            worse = bytearray(data)
+            if "image.ome.zarr/0/c/" in path.as_posix():
+                worse[len(worse) // 2] ^= 1
+            super().write(path, worse)
+
+    store = CatalogStore.create(tmp_path / "c", fs=Liar())
+    with pytest.raises(DamagedError, match="does not give back what was written"):
+        add_scan(store, "a", np.ones((4, 4, 4), np.uint8))
+    assert store.ids("scan") == []
+    assert not list((store.root / "objects").iterdir())
+
+
+def test_a_voxel_that_changes_between_source_and_disk_is_noticed(store, add_scan, monkeypatch):
+    from siltomo.catalog.volume_writer import _LevelWriter
+
+    honest = _LevelWriter.push
+
+    def push(self, planes):
+        planes = planes.copy()
+        planes[0, 0, 0] += 1
+        honest(self, planes)
+
+    monkeypatch.setattr(_LevelWriter, "push", push)
+    with pytest.raises(DamagedError, match="stored voxels differ from those of the source"):
+        add_scan(store, "a", np.ones((4, 4, 4), np.uint8))
+    assert store.ids("scan") == []
+
+
+def test_the_group_is_written_last_so_that_a_half_written_volume_is_none(tmp_path, add_scan, faulty_disk):
+    disk = faulty_disk()
+    store = CatalogStore.create(tmp_path / "c", fs=disk)
+    add_scan(store, "a", np.ones((70, 300, 70), np.uint8))
+    image = [args[0] for name, args in disk.log if name == "write" and "image.ome.zarr" in args[0].parts]
+    assert [path.parent.name for path in image if path.name == "zarr.json"][-1] == "image.ome.zarr"
+    assert image[-1].parent.name == "image.ome.zarr"
