@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
 from siltomo.kernels import _lanes as lanes
-from siltomo.kernels._grid import Mask
+from siltomo.kernels._grid import Mask, as_mask
 from siltomo.kernels._jit import kernel
 from siltomo.kernels._workers import over, ranges
 
@@ -178,6 +178,7 @@ def squared_field(
     The narrowest type that holds them is used. Without any background, every value is the largest of its type
     and the second answer is None.
     """
+    inside = as_mask(inside)
     if inside.all():
         return _attempt(inside, weights, np.dtype(np.uint16), threads)[0], None
     for dtype in _types(inside.shape, weights):

@@ -15,10 +15,8 @@ from siltomo.kernels._fiji import CONTEXT, FRACTIONS, clean_up
 from siltomo.kernels._grid import Lattice, Mask
 from siltomo.kernels._paint import Tile
 from siltomo.kernels._tally import Tally, tally
-from siltomo.kernels._tiles import Balls, Painted, find_balls
+from siltomo.kernels._tiles import Balls, Painted, Target, find_balls
 from siltomo.kernels.thickness_distribution import Convention
-
-_NO_MAP = np.zeros((0, 0, 0), np.float32)
 
 
 def check_convention(convention: str) -> None:
@@ -52,37 +50,37 @@ class Thickness:
     convention: Convention
 
     def write(self, tile: Tile, diameters: NDArray[np.float32]) -> None:
-        """Write the diameters of the phase voxels of a tile, in the unit of the spacing; leave the others."""
+        """Write the diameters of the phase voxels of a tile to a map of the window."""
         phase = tile.of(self.window.phase)
         step = self.window.grid.step
         if self.convention == "fiji":
-            np.copyto(diameters, self._cleaned(tile) * step, where=phase, casting="same_kind")
+            np.copyto(tile.of(diameters), self._cleaned(tile) * step, where=phase, casting="same_kind")
         else:
-            self.balls.paint(tile, phase, diameters, 2 * step)
+            self.balls.paint(tile, phase, Target(diameters, (0, 0), 2 * step))
 
     def tally(self, tile: Tile, bins: NDArray[Any]) -> Tally:
         """Count the phase voxels by bin and squared radius, or fraction of the diameter for Fiji."""
         phase = tile.of(self.window.phase)
         if self.convention == "fiji":
             top = math.ceil(2 * math.sqrt(self.balls.top) * FRACTIONS)
-            keys = np.rint(self._cleaned(tile) * FRACTIONS).astype(np.int64)
-            return tally(keys, phase, bins, top)
+            return tally(np.rint(self._cleaned(tile) * FRACTIONS).astype(np.int64), phase, bins, top)
         if bins.strides[1:] == (0, 0):
             of_planes = bins[:, 0, 0]
-            if of_planes.min() < 0:
-                phase = phase & (bins >= 0)
-            return _by_planes(self.balls.paint(tile, phase, _NO_MAP), of_planes)
-        squared = np.zeros(phase.shape, self.balls.field.flat.dtype)
-        self.balls.paint(tile, phase, squared)
-        return tally(squared, phase, bins, self.balls.top)
+            wanted = phase if of_planes.min() >= 0 else phase & (bins >= 0)
+            return _by_planes(self.balls.paint(tile, wanted), of_planes)
+        entries = np.zeros(phase.shape, np.float32)
+        painted = self.balls.paint(tile, phase, Target(entries, (tile.start, tile.top)))
+        counts = tally(entries.astype(np.int64), phase, bins, painted.squared_radii.size)
+        return Tally(counts.bins, painted.squared_radii[counts.values], counts.counts)
 
     def _cleaned(self, tile: Tile) -> NDArray[np.float64]:
         """Return Fiji's diameters of all voxels of a tile that balls hold, in steps."""
         wide = tile.wider(CONTEXT, self.balls.field.shape)
         shape = (wide.stop - wide.start, wide.bottom - wide.top, self.balls.field.shape[2])
-        gone = np.zeros(shape, np.bool_) if self.window.beyond is None else wide.of(self.window.beyond)
+        beyond = self.window.beyond
+        gone = np.zeros(shape, np.bool_) if beyond is None else wide.of(beyond).copy()
         diameters = np.zeros(shape, np.float32)
-        self.balls.paint(wide, ~gone, diameters, 2.0)
+        self.balls.paint(wide, ~gone, Target(diameters, (wide.start, wide.top), 2.0))
         cleaned = np.empty((tile.stop - tile.start, tile.bottom - tile.top, shape[2]), np.float64)
         clean_up(diameters, gone, tile.start - wide.start, tile.top - wide.top, cleaned)
         return cleaned

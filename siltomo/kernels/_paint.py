@@ -146,7 +146,7 @@ def _cut_stencil(reach: Any, weights: Any, stencil: Any, heights: Any) -> Any:
 
 
 @kernel
-def _write(out: Any, fresh: Any, z: int, y: int, column: int, value: Any) -> None:
+def _write(out: Any, fresh: Any, z: Any, y: Any, column: int, value: Any) -> None:
     """Give the voxels of some words their value."""
     for row in range(fresh.size):
         word = fresh[row]
@@ -168,6 +168,7 @@ def _paint_narrow(
     depth: Any,
     tile: Any,
     out: Any,
+    origin: Any,
     value: Any,
     fresh: Any,
     counts: Any,
@@ -201,7 +202,7 @@ def _paint_narrow(
                         counts[zz - tile.start] += np.int64(lanes.bit_count(new))
                         if out.size:
                             lanes.store(fresh, 0, new)
-                            _write(out, fresh, zz - tile.start, low - tile.top + i, column + j - 1, value)
+                            _write(out, fresh, zz - origin[0], low + i - origin[1], column + j - 1, value)
                 at += length
                 this += STENCIL_ROWS
 
@@ -216,6 +217,7 @@ def _paint_wide(
     tile: Any,
     weights: Any,
     out: Any,
+    origin: Any,
     value: Any,
     fresh: Any,
     counts: Any,
@@ -242,7 +244,7 @@ def _paint_wide(
                         counts[zz - tile.start] += np.int64(lanes.ones(new))
                         if out.size:
                             fresh[0] = new
-                            _write(out, fresh, zz - tile.start, yy - tile.top, column, value)
+                            _write(out, fresh, zz - origin[0], yy - origin[1], column, value)
 
 
 @kernel
@@ -256,6 +258,7 @@ def sweep(
     weights: Any,
     todo: Any,
     out: Any,
+    origin: Any,
     scale: float,
     radii: Any,
     counts: Any,
@@ -263,7 +266,9 @@ def sweep(
     """Paint sorted balls on a tile, the largest first.
 
     ``radii`` and ``counts`` get an entry for each squared radius, the latter with the voxels of each plane.
-    Unless it is empty, ``out`` gets the squared radii, or their roots times a scale that is not 0.
+    Unless it is empty, ``out``, whose first voxel is that of the plane and row ``origin``, gets the roots of
+    the squared radii times ``scale``; or the numbers of their entries, from ``-scale`` on, where that is not
+    positive.
     """
     stencil = np.zeros((NARROW + 1, 4, STENCIL_ROWS), np.uint64)
     heights = np.zeros(NARROW + 1, np.int64)
@@ -278,7 +283,7 @@ def sweep(
             start -= 1
         radius = ranked[rank] if ranked.size else np.int64(rank)
         reach = radius - less
-        value = scale * math.sqrt(radius) if scale else float(radius)
+        value = scale * math.sqrt(radius) if scale > 0 else entry - scale
         radii[entry] = radius
         if reach < min(weights) * (NARROW + 1) * (NARROW + 1):
             half = _cut_stencil(reach, weights, stencil, heights)
@@ -294,13 +299,25 @@ def sweep(
                 _half_width(reach, weights[0]),
                 tile,
                 out,
+                origin,
                 value,
                 fresh,
                 counts[entry],
             )
         else:
             _paint_wide(
-                keys[start:stop], layout, todo, nx, reach, tile, weights, out, value, fresh, counts[entry]
+                keys[start:stop],
+                layout,
+                todo,
+                nx,
+                reach,
+                tile,
+                weights,
+                out,
+                origin,
+                value,
+                fresh,
+                counts[entry],
             )
         entry += 1
         stop = start

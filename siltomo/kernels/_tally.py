@@ -52,7 +52,8 @@ def tally(values: NDArray[Any], phase: NDArray[np.bool_], bins: NDArray[Any], to
         planes = [slice(z, z + 1) for z in range(len(values))]
         return merge_tallies([tally(values[z], phase[z], bins[z], top) for z in planes])
     counts = np.zeros((highest - lowest + 1, top + 1), np.int64)
-    _count(values, phase.view(np.uint8), bins, lowest, counts)
+    # A copy is contiguous and writable, so that one version is compiled.
+    _count(values, np.array(phase, np.uint8), bins, lowest, counts)
     groups, found = np.nonzero(counts)
     return Tally(groups + lowest, found, counts[groups, found])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +49,18 @@ class Painted:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Where painted voxels are written; voxels in no ball are left."""
+
+    values: NDArray[np.float32]
+    """All columns of some planes and rows."""
+    origin: tuple[int, int]
+    """Plane and row of the first voxel, as the tile counts them."""
+    scale: float = 0
+    """Factor of the roots of the squared radii; 0 to write the numbers of their entries in `Painted`."""
+
+
+@dataclass(frozen=True)
 class Balls:
     """The balls of a block that are painted, and which voxels they hold."""
 
@@ -63,35 +74,34 @@ class Balls:
     ranked: NDArray[np.int64]
     """All squared radii, ascending, where they are too large for a key; else empty."""
 
-    def paint(self, tile: Tile, wanted: Mask, out: NDArray[Any], scale: float = 0) -> Painted:
-        """Paint the wanted voxels of a tile; leave voxels in no ball as they are.
-
-        ``wanted`` and ``out`` have the shape of the tile, all columns included. An ``out`` that is not empty
-        gets the squared radii, or their roots times a scale that is not 0.
-        """
+    def paint(self, tile: Tile, wanted: Mask, target: Target | None = None) -> Painted:
+        """Paint the wanted voxels of a tile, a mask of its shape; count them, and write to a target."""
         todo = _as_words(wanted)
+        target = target or Target(np.zeros((0, 0, 0), np.float32), (0, 0))
         radii: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         counts = [np.zeros((0, tile.stop - tile.start), np.int64)]
+        known = 0
         for keys in self._sorted_keys(tile):
             ranks = keys >> np.uint64(self.layout.place)
-            distinct = np.count_nonzero(ranks[1:] != ranks[:-1]) + min(1, ranks.size)
+            distinct = int(np.count_nonzero(ranks[1:] != ranks[:-1])) + min(1, ranks.size)
             radii.append(np.zeros(distinct, np.int64))
             counts.append(np.zeros((distinct, tile.stop - tile.start), np.int64))
-            less = 0 if self.closed else 1
             sweep(
                 keys,
                 self.layout,
                 self.ranked,
-                less,
+                0 if self.closed else 1,
                 tile,
                 wanted.shape[2],
                 self.weights,
                 todo,
-                out,
-                scale,
+                target.values,
+                target.origin,
+                float(target.scale or -known),
                 radii[-1],
                 counts[-1],
             )
+            known += distinct
         return Painted(np.concatenate(radii), np.concatenate(counts))
 
     def _sorted_keys(self, tile: Tile) -> Iterator[NDArray[np.uint64]]:

@@ -82,7 +82,7 @@ def local_thickness(
     if found is not None:
         depth, ny, nx = np.shape(mask)
         pieces = tiles(0, depth, (ny, nx))
-        over(lambda tile: found.write(tile, tile.of(diameters)), pieces, workers)
+        over(lambda tile: found.write(tile, diameters), pieces, workers)
     return diameters
 
 

@@ -1,0 +1,73 @@
+"""Volumes and measurements that the benchmarks of distance and thickness share."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import scipy.ndimage
+
+
+def crack_field(side: int, seed: int = 0) -> np.ndarray:
+    """Sheets about 12 voxels thick that fill a fifth: where a smooth random field is near 0."""
+    return np.abs(_smooth_field(side, 22, seed)) < 0.253
+
+
+def porous_field(side: int, seed: int = 0) -> np.ndarray:
+    """Blobs about 26 voxels thick that fill a fifth: where a smooth random field is high."""
+    return _smooth_field(side, 10, seed) > 0.8416
+
+
+def _smooth_field(side: int, length: float, seed: int) -> np.ndarray:
+    coarse = np.random.default_rng(seed).standard_normal([side // 4 + 2] * 3, np.float32)
+    coarse = scipy.ndimage.gaussian_filter(coarse, length / 4, mode="wrap")
+    coarse = (coarse - coarse.mean()) / coarse.std()
+    fine = scipy.ndimage.zoom(coarse, 4, order=1, grid_mode=True, mode="nearest")
+    return fine[:side, :side, :side]
+
+
+def interleaved(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Time all in turn, so that a busy machine is busy for all; return median CPU and wall seconds."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            cpu, wall = time.process_time(), time.perf_counter()
+            run()
+            seconds[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+    return {
+        name: (statistics.median(cpu for cpu, _ in taken), statistics.median(wall for _, wall in taken))
+        for name, taken in seconds.items()
+    }
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Sample how far the memory of the process rises above where it was."""
+    process = psutil.Process()
+    before = process.memory_info().rss
+    highest = before
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal highest
+        while not done.wait(0.002):
+            highest = max(highest, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run()
+        highest = max(highest, process.memory_info().rss)
+    finally:
+        done.set()
+        watcher.join()
+    return highest - before
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
