@@ -14,38 +14,15 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from siltomo.kernels._bits import pack_plane, popcount, trailing_zeros
+from siltomo.kernels._bits import low_bits, pack_plane, popcount, trailing_zeros
+from siltomo.kernels._forest import SETTLE_EACH, find, grow, grow_rows, new_ended, settle, unite
 from siltomo.kernels._jit import inlined, kernel
-
-SMALL = 1024
-"""Sizes from which on ended components are listed one by one, not counted by their size."""
-
-SETTLE_EACH = 1 << 16
-"""Labels after which those of ended components are used again."""
 
 IN_PLANE, SAME_ROW, NEXT_ROW = 0, 1, 2
 """Places in the reaches: the row before in one plane; in the plane before the same row, the rows beside."""
 
 NOT_AT_ALL, BY_FACES, BY_EDGES = -1, 0, 1
 """Reaches: how runs of neighbouring rows meet; by edges means one voxel further along x."""
-
-
-@inlined
-def find(parents: Any, i: int) -> int:
-    """Return the root of a label, halving the path to it."""
-    while parents[i] != i:
-        parents[i] = parents[parents[i]]
-        i = parents[i]
-    return i
-
-
-@inlined
-def unite(parents: Any, i: int, j: int) -> int:
-    """Join two labels and return their root, the smaller of the two roots."""
-    i, j = find(parents, i), find(parents, j)
-    low, high = min(i, j), max(i, j)
-    parents[high] = low
-    return low
 
 
 @inlined
@@ -174,24 +151,27 @@ def link_planes(
 
 
 @kernel
-def label_planes(voxels: Any, members: Any, invert: bool, outside: Any, reaches: Any) -> Any:
+def label_planes(
+    voxels: Any, members: Any, invert: bool, outside: Any, reaches: Any, bins: Any, bin_count: int
+) -> Any:
     """Label the runs of a slab plane by plane.
 
-    Returns ``(open_sizes, open_touching, small, large, first, last)``: the voxels of the components in the
-    first and last plane and whether each touches the sides of the window or the outside; the others as
-    `settle` tallies them; the two planes as ``(bits, labels)``.
+    Returns ``(still_open, ended, first, last)``: sizes, contacts, voxels by bin and number of the components in
+    the first and last plane; the account of the others; the two planes as ``(bits, labels, number of runs)``.
+    Lists are longer than their numbers say.
     """
     nz, ny, nx = voxels.shape
     words = (nx + 63) // 64 + 1
     bits, old_bits = np.zeros((ny, words), np.uint64), np.zeros((ny, words), np.uint64)
     ranks, old_ranks = np.zeros((ny, words), np.int32), np.zeros((ny, words), np.int32)
-    labels = np.empty(ny * ((nx + 1) // 2), np.int32)
-    old_labels = np.empty_like(labels)
+    room = ny * ((nx + 1) // 2)
+    labels, old_labels = np.empty(room, np.int32), np.empty(room, np.int32)
     around = np.zeros((3, ny, words), np.uint64)  # bits of the outside in planes z - 1, z, z + 1, modulo 3
     parents, sizes, touching = np.zeros(1024, np.int32), np.zeros(1024, np.int64), np.zeros(1024, np.bool_)
-    small, large = np.zeros((2, SMALL), np.int64), np.zeros(0, np.int64)
-    first = (bits.copy(), labels[:0].copy())
-    n, many, count = 0, SETTLE_EACH, 0
+    profiles = np.zeros((1024, bin_count), np.int64)
+    ended = new_ended(bin_count)
+    first_bits, first = old_bits, old_labels
+    n, many, count, first_count = 0, SETTLE_EACH, 0, 0
     for z in range(nz):
         pack_plane(voxels[z], members, invert, bits)
         pack_outside(voxels, outside, z, around)
@@ -201,40 +181,51 @@ def label_planes(voxels: Any, members: Any, invert: bool, outside: Any, reaches:
             count = rank_row(bits, y, ranks, begin)
             if count == begin:
                 continue
-            for i in range(begin, count):
-                labels[i] = -1
+            clear(labels, begin, count)
             if z > 0:
                 link_to_plane(bits, ranks, labels, y, old_bits, old_ranks, old_labels, reaches, parents)
             if y > 0:
-                link_rows(bits, ranks, labels, y, bits, ranks, labels, y - 1, reaches[IN_PLANE], parents)
+                reach = reaches[IN_PLANE]
+                link_rows(bits, ranks, labels, y, bits, ranks, labels, y - 1, reach, parents)
             if n + count - begin > parents.size:
                 larger = 2 * parents.size + count - begin
                 parents, sizes, touching = grow(parents, larger), grow(sizes, larger), grow(touching, larger)
-            for i in range(begin, count):
-                if labels[i] < 0:
-                    labels[i] = parents[n] = n
-                    n += 1
+                profiles = grow_rows(profiles, larger)
+            n = add_labels(labels, begin, count, parents, n)
             add_sizes(bits, y, labels, begin, sizes)
+            if bin_count > 0:
+                add_profiles(bits, ranks, z, y, labels, bins, profiles)
             mark_sides(bits, y, nx, labels, begin, count, touching)
             if outside.size:
                 mark_contacts(bits, ranks, around, z, y, labels, touching)
         if z == 0:
-            first = (bits.copy(), labels[:count].copy())
+            first_bits, first, first_count = grow_rows(bits, ny), grow(labels, room), count
         if n > many or z == nz - 1:
-            n, large = settle(parents, sizes, touching, n, first[1], labels[:count], small, large)
+            planes = (first, first_count, labels, count)
+            n, ended = settle(parents, sizes, touching, profiles, n, planes, ended)
             many = 2 * n + SETTLE_EACH
         bits, old_bits = old_bits, bits
         ranks, old_ranks = old_ranks, ranks
         labels, old_labels = old_labels, labels
-    return sizes[:n].copy(), touching[:n].copy(), small, large, first, (old_bits, old_labels[:count].copy())
+    still_open = (sizes, touching, profiles, n)
+    return still_open, ended, (first_bits, first, first_count), (old_bits, old_labels, count)
 
 
-@kernel
-def grow(array: Any, size: int) -> Any:
-    """Return a copy of an array with room for more."""
-    larger = np.zeros(size, array.dtype)
-    larger[: array.size] = array
-    return larger
+@inlined
+def clear(labels: Any, i0: int, i1: int) -> None:
+    """Leave the runs i0 to i1 without a label."""
+    for i in range(i0, i1):
+        labels[i] = -1
+
+
+@inlined
+def add_labels(labels: Any, i0: int, i1: int, parents: Any, n: int) -> int:
+    """Give those of the runs i0 to i1 that met no other a new label; return how many labels there are."""
+    for i in range(i0, i1):
+        if labels[i] < 0:
+            labels[i] = parents[n] = n
+            n += 1
+    return n
 
 
 @inlined
@@ -252,6 +243,25 @@ def add_sizes(bits: Any, y: int, labels: Any, run: int, sizes: Any) -> None:
                 sizes[labels[run]] += x - start
                 run += 1
             start, inside = x, not inside
+
+
+@kernel
+def add_profiles(bits: Any, ranks: Any, z: int, y: int, labels: Any, bins: Any, profiles: Any) -> None:
+    """Add the voxels of a row to the profiles of their labels; a negative bin is none."""
+    for w in range(bits.shape[1]):
+        word = bits[y, w]
+        while word != 0:
+            x = trailing_zeros(word)
+            label = labels[last_start(starts(bits, y, w), ranks[y, w], x)]
+            run = min(int(trailing_zeros(~(word >> x))), 64 - int(x))  # its voxels in this word
+            if bins.strides[2] == 0:
+                if bins[z, y, 0] >= 0:
+                    profiles[label, bins[z, y, 0]] += run
+            else:
+                for place in range(64 * w + int(x), 64 * w + int(x) + run):
+                    if bins[z, y, place] >= 0:
+                        profiles[label, bins[z, y, place]] += 1
+            word &= ~(low_bits(run) << x)
 
 
 @inlined
@@ -276,7 +286,9 @@ def pack_outside(voxels: Any, outside: Any, z: int, around: Any) -> None:
     if z + 1 < voxels.shape[0]:
         pack_plane(voxels[z + 1], outside, False, around[(z + 1) % 3])
     else:
-        around[(z + 1) % 3] = uint64(0)
+        for y in range(around.shape[1]):
+            for w in range(around.shape[2]):
+                around[(z + 1) % 3, y, w] = uint64(0)
 
 
 @inlined
@@ -312,62 +324,3 @@ def mark_plane_contacts(bits: Any, ranks: Any, labels: Any, outside: Any, touchi
     for y in range(bits.shape[0]):
         for w in range(bits.shape[1]):
             mark_word(bits, ranks, y, w, outside[y, w], labels, touching)
-
-
-@kernel
-def settle(
-    parents: Any, sizes: Any, touching: Any, n: int, first: Any, last: Any, small: Any, large: Any
-) -> Any:
-    """Tally the components that are in neither plane, and number the others in the order of their runs there.
-
-    Tallied sizes below SMALL are counted in ``small[touching, size]``, others appended to ``large``, negative
-    where they touch. Parents, sizes, contacts and the labels of both planes are rewritten. Returns the number
-    of components that stay, and ``large``.
-    """
-    gather(parents, sizes, touching, n)
-    numbers = np.full(n, -1, np.int32)
-    kept = 0
-    for plane in (first, last):
-        for i in range(plane.size):
-            root = parents[plane[i]]
-            if numbers[root] < 0:
-                numbers[root] = kept
-                kept += 1
-            plane[i] = numbers[root]
-    open_sizes, open_touching = np.empty(kept, np.int64), np.empty(kept, np.bool_)
-    ended = large.size
-    large = grow(large, ended + count_large(parents, sizes, numbers))
-    for i in range(n):
-        if parents[i] == i:
-            if numbers[i] >= 0:
-                open_sizes[numbers[i]], open_touching[numbers[i]] = sizes[i], touching[i]
-            elif sizes[i] < SMALL:
-                small[int(touching[i]), sizes[i]] += 1
-            else:
-                large[ended] = -sizes[i] if touching[i] else sizes[i]
-                ended += 1
-    parents[:kept] = np.arange(kept)
-    sizes[:kept], touching[:kept] = open_sizes, open_touching
-    sizes[kept:n], touching[kept:n] = 0, False
-    return kept, large
-
-
-@inlined
-def gather(parents: Any, sizes: Any, touching: Any, n: int) -> None:
-    """Point each label straight at its root, which gets the sizes and contacts of all."""
-    for i in range(n):
-        root = parents[parents[i]]  # roots are smaller, so the parent is already settled
-        parents[i] = root
-        if root != i:
-            sizes[root] += sizes[i]
-            touching[root] |= touching[i]
-
-
-@inlined
-def count_large(parents: Any, sizes: Any, numbers: Any) -> int:
-    """Count the components that have ended and are too large for the table of small ones."""
-    found = 0
-    for i in range(numbers.size):
-        if parents[i] == i and numbers[i] < 0 and sizes[i] >= SMALL:
-            found += 1
-    return found

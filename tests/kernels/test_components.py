@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from siltomo.errors import BadInputError
-from siltomo.kernels._runs import SETTLE_EACH
+from siltomo.kernels._forest import SETTLE_EACH
 from siltomo.kernels.components import SlabComponents, component_sizes, label_slab
 from siltomo.kernels.counts import label_counts
 
@@ -185,8 +185,8 @@ def test_what_has_ended_takes_no_room():
     mask = np.zeros((40, 20, 20), bool)
     mask[1::2, ::2, ::2] = True
     slab = fold(mask, [(0, 10), (10, 30), (30, 40)])
-    assert slab.open_sizes.size == 100
-    assert slab.isolated.sizes.tolist() == slab.touching.sizes.tolist() == [1]
+    assert slab.open.sizes.size == 100
+    assert slab.ended.isolated.sizes.tolist() == slab.ended.touching.sizes.tolist() == [1]
     assert slab.finish().count == 2000
 
 
@@ -220,6 +220,48 @@ def test_large_components_that_end_are_tallied():
     assert components.touching.counts.tolist() == [2]
 
 
+@given(
+    masks(), st.sampled_from(CONNECTIVITIES), st.lists(st.integers(1, 8)), st.booleans(), st.integers(0, 99)
+)
+@settings(deadline=None, max_examples=50)
+def test_profiles_count_whole_components_bin_by_bin(cut, mask, connectivity, places, layers, seed):
+    generator = np.random.default_rng(seed)
+    shape = (len(mask), 1, 1) if layers else mask.shape
+    bins = np.broadcast_to(generator.integers(-1, 4, shape), mask.shape)
+    slabs = [
+        label_slab(
+            mask[a:b],
+            connectivity=connectivity,
+            bins=bins[a:b, 0, 0] if layers else bins[a:b],
+            bin_count=4,
+            threads=2,
+        )
+        for a, b in cut(len(mask), places)
+    ]
+    components = reduce(SlabComponents.merge, slabs).finish()
+    found, n = scipy_labels(mask, connectivity)
+    sizes = np.bincount(found.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    inside = np.zeros(mask.shape, bool)
+    inside[1:-1, 1:-1, 1:-1] = True
+    touching = np.isin(np.arange(n + 1), found[~inside])
+    touching[0] = False
+    profiles = np.array([np.bincount(found[bins == b], minlength=n + 1) for b in range(4)]).T
+    # Of equally large components the largest is one that touches, then the first by its profile.
+    order = [(sizes[k], touching[k], profiles[k].tolist()) for k in range(n + 1)]
+    largest = max(range(n + 1), key=order.__getitem__)
+    profiles[0] = 0
+    rest = np.arange(n + 1) != largest
+    assert np.array_equal(components.by_bin[:, 0], profiles[largest])
+    assert np.array_equal(components.by_bin[:, 1], profiles[touching & rest].sum(axis=0))
+    assert np.array_equal(components.by_bin[:, 2], profiles[~touching & rest].sum(axis=0))
+    assert np.array_equal(components.sizes, scipy_sizes(mask, connectivity))
+
+
+def test_without_bins_there_is_no_profile():
+    assert label_slab(np.ones((2, 2, 2), bool)).finish().by_bin.shape == (0, 3)
+
+
 def test_nmc_cathode(data):
     path = data / "volumes" / "matbox" / "nmc-1-cal_generatedCBD_bridge.tif"
     if not path.exists():
@@ -251,7 +293,7 @@ def test_sizes_above_two_to_the_31():
         (lambda: label_slab(np.ones((1, 3, 3), np.uint8), value=999), "value: label 999 cannot occur"),
         (
             lambda: label_slab(np.ones((1, 3, 3), bool)).merge(label_slab(np.ones((1, 3, 4), bool))),
-            r"slabs do not fit: .* is \(6, 3, 3, False\), then \(6, 3, 4, False\)",
+            r"slabs do not fit: .* is \(6, 3, 3, 0, False\), then \(6, 3, 4, 0, False\)",
         ),
         (
             lambda: label_slab(np.ones((1, 3, 3), bool)).merge(
@@ -263,7 +305,7 @@ def test_sizes_above_two_to_the_31():
             lambda: label_slab(np.ones((1, 3, 3), np.uint8)).merge(
                 label_slab(np.ones((1, 3, 3), np.uint8), outside=2)
             ),
-            r"\(6, 3, 3, False\), then \(6, 3, 3, True\)",
+            r"\(6, 3, 3, 0, False\), then \(6, 3, 3, 0, True\)",
         ),
     ],
 )
