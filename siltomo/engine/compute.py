@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,15 +14,15 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.plan import Item, Pass, Plan
+from siltomo.engine.passes import Pass
+from siltomo.engine.plan import Plan
+from siltomo.engine.rows import Row, base_row, derived_row
+from siltomo.engine.subjects import Item
 from siltomo.errors import SiltomoError
 from siltomo.metrics import Answer, Distribution, Measure, Scalar, Slab, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
 
-__all__ = ["Row", "run_plan"]
-
-Row = dict[str, Any]
-"""One line of a table of results."""
+__all__ = ["measure_volume", "run_plan"]
 
 BlocksDone = Callable[[str, int, int], None]
 """Called with the segmentation, blocks done and blocks in all."""
@@ -37,7 +37,7 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(_run_pass(catalog, one, progress))
-    return [_row(item, found) for item in plan.items]
+    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
 
 
 @dataclass(frozen=True)
@@ -146,49 +146,3 @@ def _version() -> str:
         return version("siltomo")
     except PackageNotFoundError:  # run from its sources
         return "unknown"
-
-
-def _row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
-    result = item.kept or found.get(item.key)
-    columns = item.subject.columns
-    row: Row = {
-        "metric": item.request.name,
-        "version": item.request.metric.version,
-        "value": None,
-        "unit": item.request.metric.unit,
-        "uncertainty": None,
-        "uncertainty_parts": None,
-        "status": str(item.status),
-        "reason": item.reason,
-        **columns,
-        "capacity_unit": "mAh/g_Si",
-        "voltage_unit": "V",
-        "voxel_size_unit": "um",
-        "parameters": dict(item.request.parameters),
-        "conventions": {},
-        "flags": [],
-        "key": item.key,
-        "reused": item.kept is not None,
-    }
-    if isinstance(result, str):
-        return {**row, "status": str(Status.FAILED), "reason": result}
-    if result is None:
-        return row
-    row.update(
-        value=result.value,
-        uncertainty=result.uncertainty.combined,
-        uncertainty_parts=result.uncertainty.model_dump(exclude_none=True),
-        status=str(result.status),
-        reason=result.reason,
-        conventions=dict(result.conventions),
-        flags=list(result.flags),
-    )
-    if result.values is not None and result.coordinate is not None:
-        del row["value"]
-        row.update(values=list(result.values), coordinate=result.coordinate.model_dump(mode="json"))
-    return row
-
-
-def failed(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows that failed."""
-    return [row for row in rows if row["status"] == str(Status.FAILED)]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.plan import scan_columns
 from siltomo.engine.select import Selection, everything
+from siltomo.engine.subjects import scan_columns
 from siltomo.errors import Amend, BadInputError
 from siltomo.model import RECORDS, Cell, Record, Scan, Segmentation
 

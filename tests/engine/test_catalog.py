@@ -99,7 +99,7 @@ def test_results_do_not_depend_on_the_blocks(
     shutil.copytree(study, other)
     catalog = siltomo.open_catalog(study)
     expected = _rows(catalog, make_plan(catalog, NAMES))
-    monkeypatch.setattr("siltomo.engine.plan._depths", lambda *_: [slab])
+    monkeypatch.setattr("siltomo.engine.passes._depths", lambda *_: [slab])
     copy = siltomo.open_catalog(other)
     plan = make_plan(copy, NAMES)
     assert plan.passes[0].blocks == -(-40 // slab)
