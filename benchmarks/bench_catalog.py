@@ -41,7 +41,9 @@ class MirroredPlanes:
         self.tile = make_mask(TILE, "crack").astype(np.uint8) + 1
 
     def __call__(self, start: int, stop: int) -> NDArray[np.uint8]:
-        z, y, x = (_mirrored(np.arange(a, b)) for a, b in ((start, stop), (0, self.shape[1]), (0, self.shape[2])))
+        z, y, x = (
+            _mirrored(np.arange(a, b)) for a, b in ((start, stop), (0, self.shape[1]), (0, self.shape[2]))
+        )
         return self.tile[np.ix_(z, y, x)]
 
 
@@ -88,7 +90,13 @@ def measure(folder: Path) -> dict[str, float]:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert all(row["status"] == "ok" for row in rows), rows
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"wall": wall, "cpu": cpu, "peak": peak, "stated": plan.peak_bytes, "blocks": plan.passes[0].blocks}
+    return {
+        "wall": wall,
+        "cpu": cpu,
+        "peak": peak,
+        "stated": plan.peak_bytes,
+        "blocks": plan.passes[0].blocks,
+    }
 
 
 def main() -> None:
