@@ -20,7 +20,7 @@ from siltomo.kernels.distance import squared_distance
 def contenders(mask: np.ndarray, threads: int, with_scipy: bool) -> dict[str, Callable[[], np.ndarray]]:
     found: dict[str, Callable[[], np.ndarray]] = {"siltomo": partial(squared_distance, mask, threads=threads)}
     try:
-        import edt  # noqa: PLC0415
+        import edt
 
         found["edt"] = partial(edt.edtsq, mask, parallel=threads)
     except ImportError:

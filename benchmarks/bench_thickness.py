@@ -26,14 +26,14 @@ def contenders(mask: np.ndarray, threads: int) -> dict[str, Callable[[], object]
         "siltomo map, fiji": partial(local_thickness, mask, convention="fiji", threads=threads),
     }
     try:
-        import porespy  # noqa: PLC0415
+        import porespy
 
         porespy.settings.tqdm["disable"] = True
         found["PoreSpy default x 2"] = lambda: 2 * porespy.filters.local_thickness(mask)
     except ImportError:
         print("PoreSpy is not installed: left out")
     try:
-        import localthickness  # noqa: PLC0415
+        import localthickness
 
         found["localthickness scale 0.5 x 2"] = lambda: 2 * localthickness.local_thickness(mask, scale=0.5)
     except ImportError:
