@@ -82,7 +82,7 @@ def measure_volume(
 
     def block(start: int) -> tuple[Any, ...]:
         nonlocal done
-        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after)
+        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo)
         partial = tuple(measure.measure(slab) for measure in measures)
         if progress is not None:
             with lock:

@@ -32,7 +32,9 @@ class Pass:
     workers: int
     """Blocks measured at once."""
     peak_bytes: int
-    """Upper bound of the memory taken."""
+    """Upper bound of the memory taken, with the halo that is tried first."""
+    max_halo: int
+    """Largest halo that the memory allows; a block that needs more fails, and says so."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,30 +70,21 @@ def make_pass(items: Iterable[Item]) -> Pass:
             m for item in items for m in item.request.measures(subject.sample(item.request.phase)).values()
         )
     )
-    slab, workers, peak = _fit(subject, measures)
-    return Pass(subject, items, measures, slab, workers, peak)
-
-
-def _itemsize(subject: Subject) -> int:
-    volume = subject.segmentation.volume if subject.segmentation else None
-    return np.dtype(volume.dtype).itemsize if volume else 1
-
-
-def _fit(subject: Subject, measures: tuple[Measure[Any], ...]) -> tuple[int, int, int]:
-    """Choose the deepest blocks, and as many at once as there are threads, that the memory allows."""
-    depth = subject.sample("").shape[0]
     allowed, most = memory_budget(), threads()
-    needed = 0
+    depth = subject.sample("").shape[0]
+    first = max(m.halo for m in measures)
     for slab in _depths(depth, most):
-        needed = _block_bytes(subject, measures, slab)
+        needed = _block_bytes(subject, measures, slab, first)
         workers = min(most, -(-depth // slab))
         # blocks of a shard or less are not made thinner to run more at once
         if needed * (1 if slab <= SHARD_PLANES else workers) <= allowed:
             workers = min(workers, allowed // needed)
-            return slab, workers, needed * workers
+            halo = _largest_halo(subject, measures, slab, allowed // workers)
+            return Pass(subject, items, measures, slab, workers, needed * workers, halo)
     raise TooLargeError(
         f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for its smallest block, one "
-        f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels; allowed are {in_words(allowed)}",
+        f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels with {first} planes on either "
+        f"side; allowed are {in_words(allowed)}",
         fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed // 2**20)} MiB"}),
     )
 
@@ -102,9 +95,24 @@ def _depths(depth: int, workers: int) -> Iterable[int]:
     return [*range(min(LARGEST_SLAB, shares), 0, -SHARD_PLANES), 32, 16, 8, 4, 2, 1]
 
 
-def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int) -> int:
+def _largest_halo(subject: Subject, measures: tuple[Measure[Any], ...], slab: int, allowed: int) -> int:
+    """Return how far the halo of a block may grow within the memory it has; beyond the volume it need not."""
+    depth = subject.sample("").shape[0]
+    halo = max(m.halo for m in measures)
+    while 0 < halo < depth and _block_bytes(subject, measures, slab, halo * 2) <= allowed:
+        halo *= 2
+    return halo
+
+
+def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int, halo: int) -> int:
     """Bound the memory of one block: its labels, and the measure that takes most."""
     shape = subject.sample("").shape
     planes = min(shape[0], slab + max(m.after for m in measures))
     labels = planes * shape[1] * shape[2] * _itemsize(subject)
-    return labels + max(m.memory(min(slab, shape[0])) for m in measures)
+    around = min(halo, shape[0])
+    return labels + max(m.memory(min(slab, shape[0]), around) for m in measures)
+
+
+def _itemsize(subject: Subject) -> int:
+    volume = subject.segmentation.volume if subject.segmentation else None
+    return np.dtype(volume.dtype).itemsize if volume else 1

@@ -73,7 +73,7 @@ class Plan:
             lines.append(
                 f"pass {number}: reads {one.subject.columns['segmentation']} once "
                 f"({in_words(one.read_bytes)} in {one.blocks} blocks of {one.slab} planes, "
-                f"at most {in_words(one.peak_bytes)} of memory) for {named}"
+                f"{in_words(one.peak_bytes)} of memory at once) for {named}"
             )
         if not self.passes:
             lines.append("no voxel needs to be read")

@@ -51,7 +51,7 @@ class Voxels(Measure[VoxelCount]):
     def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
         return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
 
-    def memory(self, planes: int) -> int:  # noqa: ARG002
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL
 
 
@@ -71,7 +71,7 @@ class Tiles(Measure[NDArray[np.int64]]):
     def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
         return upper + lower
 
-    def memory(self, planes: int) -> int:  # noqa: ARG002
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL + self.sample.plane
 
 
@@ -93,7 +93,7 @@ class Components(Measure[SlabComponents]):
     def merge(self, upper: SlabComponents, lower: SlabComponents) -> SlabComponents:
         return upper.merge(lower)
 
-    def memory(self, planes: int) -> int:
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         # runs and components of a slab, at worst one for each second voxel
         return _SMALL + planes * self.sample.plane * 8
 
@@ -116,6 +116,7 @@ class Thickness(Measure["ThicknessCounts | None"]):
                 spacing=self.sample.spacing_um,
                 convention=self.convention,
                 halo=self.halo,
+                max_halo=slab.max_halo,
                 threads=_ONE,
             )
         except NoBackgroundError:
@@ -124,11 +125,11 @@ class Thickness(Measure["ThicknessCounts | None"]):
     def merge(self, upper: ThicknessCounts | None, lower: ThicknessCounts | None) -> ThicknessCounts | None:
         return None if upper is None or lower is None else upper + lower
 
-    def memory(self, planes: int) -> int:
+    def memory(self, planes: int, halo: int) -> int:
         return slab_bytes(
             self.sample.shape[1:],
             planes,
-            self.halo,
+            halo,
             convention=self.convention,
             outside=bool(self.sample.outside),
             threads=_ONE,

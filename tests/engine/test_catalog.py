@@ -11,8 +11,9 @@ import zarr
 import siltomo
 from siltomo.engine.compute import run_plan
 from siltomo.engine.plan import Plan, make_plan
+from siltomo.engine.select import parse_where
 from siltomo.errors import BadInputError, NotFoundError, TooLargeError
-from siltomo.model import Cell
+from siltomo.model import Cell, VoxelSize
 
 NAMES = (
     "crack_volume_fraction",
@@ -168,3 +169,31 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         run_plan(catalog, make_plan(catalog, ["crack_volume_fraction"]))
     plan = make_plan(catalog, ["crack_volume_fraction"])
     assert (plan.summary()["kept"], plan.summary()["to_compute"]) == (1, 1)
+
+
+def test_a_halo_that_does_not_fit_the_memory_fails_with_the_reason(
+    study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A crack of 120 planes needs a halo of its own thickness; the memory allowed has room for 32."""
+    from siltomo.engine.ingest import ScanOrder, add_scan
+    from siltomo.engine.labels import LabelsOrder, import_labels
+    from siltomo.importers import Source
+
+    labels = np.full((300, 40, 40), 2, np.uint8)
+    labels[60:180] = 1
+    np.save(study / "thick.npy", labels)
+    catalog = siltomo.open_catalog(study)
+    state = {"cycle": 1, "half": "rest"}
+    fields = {"id": "thick", "cell": "zn1", "state": state, "scale": "micro", "mode": "ex_situ"}
+    size = VoxelSize.model_validate("1 um")
+    add_scan(catalog, ScanOrder(Source(study / "thick.npy"), fields, voxel_size=size))
+    import_labels(catalog, LabelsOrder(Source(study / "thick.npy"), "thick", {1: "crack", 2: "solid"}, {}))
+    where = parse_where("scan == 'thick'")
+    monkeypatch.setattr("siltomo.engine.passes._depths", lambda *_: [16])
+    monkeypatch.setattr("siltomo.engine.passes._largest_halo", lambda *_: 32)
+    (row,) = run_plan(catalog, make_plan(catalog, ["crack_width_mean"], where=where))
+    assert row["status"] == "failed"
+    assert "more than 32 planes on either side" in row["reason"]
+    monkeypatch.undo()
+    (row,) = run_plan(catalog, make_plan(catalog, ["crack_width_mean"], where=where))
+    assert row["value"] == pytest.approx(120)
