@@ -166,12 +166,14 @@ class SlabComponents:
         """Join the runs of the two planes that meet, and mark what lies on the outside of the other slab."""
         lower, upper = self.last, after.first
         labels = upper.labels + np.int32(self.open.sizes.size)
-        lower_ranks, upper_ranks = rank_plane(lower.bits), rank_plane(upper.bits)
+        lower_ranks, upper_ranks = (np.zeros(plane.bits.shape, np.int32) for plane in (lower, upper))
+        rank_plane(lower.bits, lower_ranks)
+        rank_plane(upper.bits, upper_ranks)
         if upper.outside.size:
             mark_plane_contacts(lower.bits, lower_ranks, lower.labels, upper.outside, touching)
             mark_plane_contacts(upper.bits, upper_ranks, labels, lower.outside, touching)
         reaches = np.array(REACHES[self.connectivity], np.int64)
-        link_planes(parents, upper.bits, upper_ranks, labels, lower.bits, lower_ranks, lower.labels, reaches)
+        link_planes(upper.bits, upper_ranks, labels, lower.bits, lower_ranks, lower.labels, reaches, parents)
 
     @property
     def _kind(self) -> tuple[int, int, int, int, bool]:

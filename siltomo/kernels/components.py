@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from siltomo.errors import BadInputError
 from siltomo.kernels._bits import pack_plane
-from siltomo.kernels._runs import label_planes
+from siltomo.kernels._forest import SETTLE_EACH
+from siltomo.kernels._labelling import label_slab_runs, label_voxels
 from siltomo.kernels._volumes import Phase, as_bins, as_label_values, as_unsigned, as_voxels, map_slabs
 from siltomo.kernels.component_slabs import (
     REACHES,
@@ -22,7 +23,14 @@ from siltomo.kernels.component_slabs import (
     SlabComponents,
 )
 
-__all__ = ["Components", "Connectivity", "SlabComponents", "component_sizes", "label_slab"]
+__all__ = [
+    "Components",
+    "Connectivity",
+    "SlabComponents",
+    "component_labels",
+    "component_sizes",
+    "label_slab",
+]
 
 Ints = NDArray[np.int64]
 
@@ -58,6 +66,52 @@ def component_sizes(mask: ArrayLike, connectivity: Connectivity = 6, *, threads:
     (array([2, 1]), array([3]))
     """
     return label_slab(mask, connectivity=connectivity, threads=threads).finish().sizes
+
+
+def component_labels(
+    mask: ArrayLike, connectivity: Connectivity = 6, *, value: Phase | None = None
+) -> NDArray[np.int32]:
+    """Give each voxel the number of its connected component.
+
+    Parameters
+    ----------
+    mask
+        Volume of shape (z, y, x): booleans, or integer labels.
+    connectivity
+        6: voxels hang together by faces; 18: by faces and edges; 26: by faces, edges and corners.
+    value
+        Label value, or values, of the phase; by default all but 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 numbers of the shape of the mask: 0 outside of the phase, then 1, 2, ... in the order in which
+        components are met, x fastest; as `scipy.ndimage.label` numbers them.
+
+    Raises
+    ------
+    BadInputError
+        The mask is no volume of booleans or integers, or the connectivity is none of 6, 18, 26.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> component_labels(np.array([[[1, 0, 1, 1]]], dtype=bool))
+    array([[[1, 0, 2, 2]]], dtype=int32)
+    """
+    _check(connectivity)
+    if np.size(mask) >= 1 << 31:
+        raise BadInputError(
+            f"mask: {np.size(mask)} voxels are more than 32-bit labels are made for",
+            fix="ask for component_sizes, or label_slab slab by slab",
+        )
+    voxels = as_voxels(mask, "mask")
+    members = as_label_values(0 if value is None else value, voxels.dtype, "value")
+    found = np.zeros(voxels.shape, np.int32)
+    label_voxels(
+        as_unsigned(voxels), members, value is None, np.array(REACHES[connectivity], np.int64), found
+    )
+    return found
 
 
 def label_slab(
@@ -104,8 +158,7 @@ def label_slab(
 
     Notes
     -----
-    Memory: some 3 bytes for each voxel of a plane, and 13 for each component open in the slab (and 8 for each
-    of its bins), whatever the number of planes.
+    Memory does not grow with the number of planes; `component_bytes` bounds it.
 
     Examples
     --------
@@ -115,8 +168,7 @@ def label_slab(
     array([36])
     """
     voxels = as_voxels(labels, "labels")
-    if connectivity not in REACHES:
-        raise BadInputError(f"unknown connectivity {connectivity!r}; known: 6, 18, 26")
+    _check(connectivity)
     if voxels.shape[0] == 0:
         raise BadInputError(f"labels: a slab needs at least one plane, got shape {voxels.shape}")
     members = as_label_values(0 if value is None else value, voxels.dtype, "value")
@@ -127,7 +179,7 @@ def label_slab(
 
     def label(start: int, stop: int) -> SlabComponents:
         block = as_unsigned(voxels[start:stop])
-        still_open, account, first, last = label_planes(
+        still_open, account, first, last = label_slab_runs(
             block, members, value is None, excluded, reaches, voxel_bins[start:stop], count
         )
         return SlabComponents(
@@ -142,6 +194,29 @@ def label_slab(
     return reduce(SlabComponents.merge, map_slabs(label, voxels.shape[0], threads))
 
 
+def component_bytes(rows: int, columns: int, bin_count: int = 0) -> int:
+    """Return an upper bound of the memory that `label_slab` needs on one thread beside its input, in bytes.
+
+    Parameters
+    ----------
+    rows, columns
+        Shape of a plane.
+    bin_count
+        Number of bins, 0 for none.
+
+    Notes
+    -----
+    Reached by a phase that is a checkerboard; cracks and pores need a twentieth of it.
+    """
+    runs = rows * ((columns + 1) // 2)
+    # Open are at most the runs of the first and last plane; labels are used again once there are more than twice
+    # as many; lists are grown to twice their need, with the shorter list beside the longer one.
+    labels = 2 * (2 * 2 * runs + SETTLE_EACH + runs) + runs
+    lists = labels * (13 + 8 * bin_count) * 3 // 2
+    planes = 4 * 4 * runs + 8 * 6 * rows * (columns // 64 + 2)
+    return lists + planes + (1 << 20)
+
+
 def _plane(
     found: tuple[NDArray[np.uint64], NDArray[np.int32], int], voxels: NDArray[Any], excluded: NDArray[Any]
 ) -> Plane:
@@ -150,3 +225,8 @@ def _plane(
     if excluded.size:
         pack_plane(voxels, excluded, False, outside)
     return Plane(bits, labels[:count].copy(), outside)
+
+
+def _check(connectivity: int) -> None:
+    if connectivity not in REACHES:
+        raise BadInputError(f"unknown connectivity {connectivity!r}; known: 6, 18, 26")

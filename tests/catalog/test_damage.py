@@ -172,6 +172,23 @@ def test_a_lost_shard_raises_where_plain_zarr_reads_zeros(full):
     assert found.lost == "voxels z 0 to 7, y 0 to 15, x 0 to 9, or some of them"
 
 
+@pytest.mark.parametrize("size", [0, 3, -1])
+def test_a_cut_shard_raises(full, size):
+    record = full.get("scan", "s")
+    shard = full.bag(record) / "image.ome.zarr/0/c/0/0/0"
+    overwrite(shard, shard.read_bytes()[:size])
+    with pytest.raises(DamagedError, match="bytes instead of"):
+        full.open_volume(record)[0, 0, 0]
+
+
+def test_a_changed_description_of_the_voxels_raises(full):
+    record = full.get("scan", "s")
+    path = full.bag(record) / "image.ome.zarr/0/zarr.json"
+    overwrite(path, path.read_bytes().replace(b'"uint8"', b'"int8" '))
+    with pytest.raises(DamagedError, match="description of the volume was changed"):
+        full.open_volume(record)
+
+
 def test_a_chunk_that_fails_its_checksum_is_damage_of_its_scan(full):
     record = full.get("scan", "s")
     shard = full.bag(record) / "image.ome.zarr/0/c/0/0/0"

@@ -177,6 +177,17 @@ def volumes(quick_folder, add_scan, random_voxels):
     )
 
 
+def test_the_same_record_from_two_is_new_once(records):
+    """Even where both are written within one second."""
+    new = []
+    records.write = lambda store, me: new.append(store.put("cell", "x", {"by": "a"})[1])
+    records.check = lambda outcome, wrong: None
+    for switch in range(1, 20):
+        new.clear()
+        records.run("ab", [switch])
+        assert sorted(new) == [False, True]
+
+
 @pytest.mark.parametrize("actors", ["ab", "az"])
 def test_any_interleaving_of_records_with_one_switch(records, actors):
     records.all(actors, 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from functools import reduce
 
@@ -12,7 +14,7 @@ from scipy import ndimage
 
 from siltomo.errors import BadInputError
 from siltomo.kernels._forest import SETTLE_EACH
-from siltomo.kernels.components import SlabComponents, component_sizes, label_slab
+from siltomo.kernels.components import SlabComponents, component_labels, component_sizes, label_slab
 from siltomo.kernels.counts import label_counts
 
 CONNECTIVITIES = (6, 18, 26)
@@ -57,6 +59,14 @@ def test_sizes_equal_those_of_scipy(mask, connectivity):
     sizes = component_sizes(mask, connectivity, threads=1)
     assert sizes.dtype == np.int64
     assert np.array_equal(sizes, scipy_sizes(mask, connectivity))
+
+
+@given(masks(), st.sampled_from(CONNECTIVITIES))
+@settings(deadline=None, max_examples=50)
+def test_labels_equal_those_of_scipy(mask, connectivity):
+    labels = component_labels(mask, connectivity)
+    assert labels.dtype == np.int32
+    assert np.array_equal(labels, scipy_labels(mask, connectivity)[0])
 
 
 @given(masks(), st.sampled_from(CONNECTIVITIES), st.lists(st.integers(1, 8)), st.randoms())
@@ -277,8 +287,41 @@ def test_nmc_cathode(data):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the peak memory of a process is read with resource")
+@pytest.mark.parametrize("bin_count", [0, 5])
+def test_memory_stays_below_its_bound(bin_count):
+    # A checkerboard, which nothing exceeds, of which each voxel is a component.
+    script = f"""
+import resource, sys
+import numpy as np
+from siltomo.kernels.components import component_bytes, label_slab
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+def label(mask):
+    bins = {{"bins": np.arange(len(mask)) % 5, "bin_count": 5}} if {bin_count} else {{}}
+    return label_slab(mask, threads=1, **bins)
+
+mask = np.empty((24, 700, 700), bool)
+mask[::2] = np.add.outer(np.arange(700), np.arange(700)) % 2 == 0
+mask[1::2] = ~mask[0]
+label(mask[:2, :8, :8])
+ballast = np.ones(1 << 28, np.uint8)  # above what making the mask needed
+del ballast
+before = peak()
+filler = np.ones((1 << 28) - (1 << 20), np.uint8)
+assert label(mask).finish().count == mask.sum()
+print(peak() - before + (1 << 20), component_bytes(700, 700, {bin_count}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    used, bound = map(int, done.stdout.split())
+    assert bound / 4 < used < bound
+
+
+@pytest.mark.slow
 def test_sizes_above_two_to_the_31():
-    slab = label_slab(np.broadcast_to(np.True_, (64, 1024, 1024)), connectivity=26)
+    slab = label_slab(np.broadcast_to(np.ones((1, 1, 1024), bool), (64, 1024, 1024)), connectivity=26)
     volume = reduce(SlabComponents.merge, [slab] * 33)
     assert volume.finish().sizes.tolist() == [33 * 64 * 1024**2]
     assert volume.finish().sizes[0] > 2**31
@@ -289,6 +332,11 @@ def test_sizes_above_two_to_the_31():
     [
         (lambda: component_sizes(np.ones((3, 3), bool)), r"expected a volume of shape \(z, y, x\)"),
         (lambda: component_sizes(np.ones((3, 3, 3), bool), 8), "unknown connectivity 8; known: 6, 18, 26"),
+        (lambda: component_labels(np.ones((3, 3, 3), bool), 8), "unknown connectivity 8; known: 6, 18, 26"),
+        (
+            lambda: component_labels(np.broadcast_to(np.True_, (2048, 1024, 1024))),
+            "2147483648 voxels are more than 32-bit labels",
+        ),
         (lambda: label_slab(np.ones((0, 3, 3), bool)), "at least one plane"),
         (lambda: label_slab(np.ones((1, 3, 3), np.uint8), value=999), "value: label 999 cannot occur"),
         (

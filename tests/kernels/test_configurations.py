@@ -151,7 +151,9 @@ def test_counts_above_two_to_the_31():
     histogram = configuration_histogram(mask)
     assert np.array_equal(histogram, 2048 * configuration_histogram(mask[:2]))
     assert histogram.sum() == 2048 * 1023**2
-    full = configuration_histogram(np.broadcast_to(np.True_, (2100, 1024, 1024)), threads=1)
+    full = configuration_histogram(
+        np.broadcast_to(np.ones((1, 1, 1024), bool), (2100, 1024, 1024)), threads=1
+    )
     assert full[255] == 2099 * 1023**2 > 2**31
 
 
