@@ -10,10 +10,10 @@ from siltomo.catalog.content import Planes
 from siltomo.catalog.layout import IMAGE, LABELS, MANIFEST, RECORD, SIZES
 from siltomo.catalog.manifest import FileFact, bag_problems, manifest_texts, volume_files
 from siltomo.catalog.records import VolumeRef
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.volume_writer import Progress, compare_with_source, write_volume
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec
+from siltomo.errors import DamagedError
 
 __all__ = ["fill_bag"]
 

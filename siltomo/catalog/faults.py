@@ -7,20 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from siltomo.catalog.sealed import DamagedError
-from siltomo.errors import SiltomoError
+from siltomo.errors import DamagedError, SiltomoError, StorageError
 
-__all__ = ["StorageError", "storage_faults", "voxel_faults"]
+__all__ = ["storage_faults", "voxel_faults"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-class StorageError(SiltomoError, OSError):
-    """The disk below the catalog is full, failing, or may not be written."""
-
-    exit_code = 3
-    default_code = "SIL182"
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from siltomo.catalog.filesystem import listing
-from siltomo.catalog.ids import is_id, is_kind, new_transaction
+from siltomo.catalog.ids import is_kind, new_transaction
 from siltomo.catalog.layout import Layout, revision_of
-from siltomo.catalog.sealed import DamagedError, seal, unseal
+from siltomo.catalog.sealed import seal, unseal
+from siltomo.errors import DamagedError
+from siltomo.ids import is_id
 
 __all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record", "seal_record", "utc_now"]
 

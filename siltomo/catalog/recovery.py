@@ -11,8 +11,8 @@ from siltomo.catalog.ids import is_transaction
 from siltomo.catalog.layout import RECORD, Layout
 from siltomo.catalog.manifest import bag_problems, read_manifest
 from siltomo.catalog.records import StoredRecord, decode_record
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.transactions import discard, finish_volume, holds
+from siltomo.errors import DamagedError
 
 __all__ = ["Recovered", "recover"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog.content import Planes
-from siltomo.catalog.faults import StorageError, storage_faults
+from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
-from siltomo.catalog.ids import check_id, check_key, check_kind, nearest
+from siltomo.catalog.ids import check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import read_manifest, volume_files
 from siltomo.catalog.marker import create_marker, read_marker
@@ -20,7 +20,8 @@ from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.verify import Damage, verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
-from siltomo.errors import MismatchError, NotFoundError
+from siltomo.errors import MismatchError, NotFoundError, StorageError
+from siltomo.ids import check_id
 
 if TYPE_CHECKING:
     import zarr

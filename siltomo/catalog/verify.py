@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siltomo.catalog.filesystem import listing
-from siltomo.catalog.ids import is_id, is_kind
+from siltomo.catalog.ids import is_kind
 from siltomo.catalog.layout import RECORD, Layout, revision_of
 from siltomo.catalog.manifest import bag_problems, is_litter, read_manifest
 from siltomo.catalog.records import Shelf, StoredRecord, decode_record, read_record
-from siltomo.catalog.sealed import DamagedError, unseal
+from siltomo.catalog.sealed import unseal
+from siltomo.errors import DamagedError
+from siltomo.ids import is_id
 
 __all__ = ["Damage", "verify"]
 

@@ -14,8 +14,8 @@ from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
 from siltomo.catalog.ome import group_json
 from siltomo.catalog.pyramid import halve
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.volumes import LevelPlan, VolumeFacts, VolumeSpec, plan_levels
+from siltomo.errors import DamagedError
 
 __all__ = ["Progress", "compare_with_source", "write_volume"]
 

@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
-from siltomo.catalog.sealed import DamagedError
+from siltomo.errors import DamagedError
 
 __all__ = ["CheckedStore", "StagedStore"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from siltomo.catalog import CatalogStore, DamagedError, LabelClass, voxel_faults
-from siltomo.errors import SiltomoError
+from siltomo.catalog import CatalogStore, LabelClass, voxel_faults
+from siltomo.errors import DamagedError, SiltomoError
 
 pytestmark = pytest.mark.usefixtures("tiny_grid")
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from siltomo.catalog import CatalogStore, StorageError
-from siltomo.errors import TakenError
+from siltomo.catalog import CatalogStore
+from siltomo.errors import StorageError, TakenError
 
 MODES = ("crash", "after", "torn", "enospc", "eio", "twice", "dying")
 CODES = {"enospc": "SIL181", "eio": "SIL182", "twice": "SIL182", "dying": "SIL182"}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import siltomo.catalog
-from siltomo.catalog import CatalogStore, FileSystem, StorageError, VolumeSpec
+from siltomo.catalog import CatalogStore, FileSystem, VolumeSpec
+from siltomo.errors import StorageError
 
 PACKAGE = Path(siltomo.catalog.__file__).parent
 WRITERS = {

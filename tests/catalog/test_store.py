@@ -81,7 +81,7 @@ def test_ids_that_some_file_system_cannot_hold_are_refused_with_one_that_all_can
     with pytest.raises(BadInputError, match="cannot be an id") as caught:
         store.put("cell", bad, {})
     assert caught.value.code == "SIL114"
-    suggested = caught.value.fix.split("'")[1]
+    suggested = str(caught.value).split("such as '")[1].split("'")[0]
     store.put("cell", suggested, {})
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import zarr
 
-from siltomo.catalog import CatalogStore, DamagedError, FileSystem, LabelClass, VolumeSpec, content_of
-from siltomo.errors import BadInputError, TakenError
+from siltomo.catalog import CatalogStore, FileSystem, LabelClass, VolumeSpec, content_of
+from siltomo.errors import BadInputError, DamagedError, TakenError
 
 
 def planes_of(voxels):
