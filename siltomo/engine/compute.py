@@ -34,6 +34,8 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     Results are kept after each pass: an interrupted run goes on where it stopped. A pass that fails
     leaves its rows with status ``failed`` and the others whole.
     """
+    if plan.passes:
+        catalog.begin_writing()
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(_run_pass(catalog, one, progress))

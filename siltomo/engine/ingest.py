@@ -70,11 +70,12 @@ def add_scan(
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
+    warnings = (*(() if dry_run else catalog.begin_writing()), *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
-        return _same_or_refused(existing, scan, opened)
+        return Ingested(_same_or_refused(existing, scan, opened), False, warnings)
     if dry_run:
-        return Ingested(scan, True, opened.warnings)
+        return Ingested(scan, True, warnings)
     source = describe_files(opened, order.source.path, order.source.member)
     stored = catalog.store.add_volume(
         "scan",
@@ -84,7 +85,7 @@ def add_scan(
         lambda facts: with_volume(scan, facts, source, opened).body(),
         progress=progress,
     )
-    return Ingested(Scan.from_body(dict(stored.body)), True, opened.warnings)
+    return Ingested(Scan.from_body(dict(stored.body)), True, warnings)
 
 
 def with_volume(scan: Scan, facts: VolumeFacts, source: SourceFiles, opened: ImportedVolume) -> Scan:
@@ -116,14 +117,14 @@ def default_scan_id(scan: Scan) -> str:
     return "-".join([*parts, str(scan.scale)])[:64].strip("-_")
 
 
-def _same_or_refused(existing: StoredRecord, scan: Scan, opened: ImportedVolume) -> Ingested:
+def _same_or_refused(existing: StoredRecord, scan: Scan, opened: ImportedVolume) -> Scan:
     """Accept the same scan again; refuse anything else under its id, saying what differs."""
     known = Scan.from_body(dict(existing.body))
     differing = differences(known, scan, ignore={"volume", "source", "voxel_source"})
     if not differing and known.volume is not None:
         content = content_of(opened.planes, opened.shape, opened.dtype)
         if content == known.volume.content:
-            return Ingested(known, False, opened.warnings)
+            return known
         differing = ["the voxels"]
     raise TakenError(
         f"the catalog already has a scan {scan.id!r}, and it differs in {', '.join(differing)}; "

@@ -118,7 +118,8 @@ def import_labels(
     where = order.where or str(order.source.path)
     _check_grid(scan, opened, order, where)
     counts = _count_values(opened, where)
-    warnings = [*opened.warnings, *_check_names(counts, order.phases, where)]
+    finished = () if dry_run else catalog.begin_writing()
+    warnings = [*finished, *opened.warnings, *_check_names(counts, order.phases, where)]
     phases, padding = _phases_with_padding(scan, opened, order, counts)
     shape = scan.volume.shape if scan.volume else opened.shape
     fields: dict[str, Any] = {"id": f"{scan.id[:60]}-seg", "domain": scan.domain, **order.fields}

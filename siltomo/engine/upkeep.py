@@ -116,6 +116,7 @@ def remove_record(catalog: Catalog, id_: str, *, kind: str | None = None) -> dic
             code="SIL126",
             fix=f"siltomo catalog rm {name} --kind {other}",
         )
+    catalog.begin_writing()
     removed = catalog.store.remove(model.kind, id_)
     return {"kind": model.kind, "id": id_, "revision": removed.revision}
 

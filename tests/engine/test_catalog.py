@@ -197,3 +197,16 @@ def test_a_halo_that_does_not_fit_the_memory_fails_with_the_reason(
     monkeypatch.undo()
     (row,) = run_plan(catalog, make_plan(catalog, ["crack_width_mean"], where=where))
     assert row["value"] == pytest.approx(120)
+
+
+def test_writing_begins_with_settling_what_was_killed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from siltomo.catalog import Recovered
+
+    left = [Recovered("0" * 22, "completed", "scan", "op9"), Recovered("1" * 22, "dropped")]
+    catalog = siltomo.open_catalog(study)
+    monkeypatch.setattr(catalog.store, "recover", lambda: left)
+    assert catalog.begin_writing() == (
+        "scan op9, left by a command that was killed, was whole and is now registered",
+    )
+    monkeypatch.setattr(catalog.store, "recover", lambda: pytest.fail("once is enough"))
+    catalog.add(Cell(id="zn2", formulation="zn"))
