@@ -47,7 +47,7 @@ def window_volume(histogram: ArrayLike, spacing: Sequence[float]) -> float:
     >>> window_volume([10] * 256, (1.0, 1.0, 0.5))
     1280.0
     """
-    return int(_counts(histogram).sum()) * math.prod(_edges(spacing))
+    return int(_counts(histogram).sum()) * math.prod(as_edges(spacing))
 
 
 def phase_volume(histogram: ArrayLike, spacing: Sequence[float]) -> float:
@@ -57,7 +57,7 @@ def phase_volume(histogram: ArrayLike, spacing: Sequence[float]) -> float:
     a quotient with a surface from the same histogram. Count voxels for a volume fraction.
     """
     eighths = int(_counts(histogram) @ _bits().sum(axis=0))
-    return eighths / 8 * math.prod(_edges(spacing))
+    return eighths / 8 * math.prod(as_edges(spacing))
 
 
 def surface_area(
@@ -106,7 +106,7 @@ def surface_area(
     ...     estimator="crofton3")
     (-0.0734, 133.33333333333331)
     """
-    edges = _edges(spacing)
+    edges = as_edges(spacing)
     if estimator not in ("crofton13", "crofton3"):
         raise BadInputError(f"unknown surface estimator {estimator!r}; known: crofton13, crofton3")
     directions, weights = (
@@ -230,7 +230,7 @@ def mean_breadth(
     """
     if connectivity not in (6, 26):
         raise BadInputError(f"the mean breadth is defined for connectivity 6 and 26, got {connectivity}")
-    edges = _edges(spacing)
+    edges = as_edges(spacing)
     counts = _counts(histogram)
     # 8-connected sections are the negative of the 4-connected sections of the complement.
     signed = counts if connectivity == 6 else -counts[::-1]
@@ -277,7 +277,8 @@ def _counts(histogram: ArrayLike) -> Counts:
     return counts.astype(np.int64, copy=False)
 
 
-def _edges(spacing: Sequence[float]) -> Spacing:
+def as_edges(spacing: Sequence[float]) -> Spacing:
+    """Return the edges (z, y, x) of a voxel as floats; refuse what is no three positive lengths."""
     edges = [float(edge) for edge in spacing]
     if len(edges) != 3 or not all(math.isfinite(edge) and edge > 0 for edge in edges):
         raise BadInputError(f"spacing: expected three positive lengths (z, y, x), got {tuple(spacing)}")
