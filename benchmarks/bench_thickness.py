@@ -1,7 +1,7 @@
 """Local thickness: CPU seconds, memory and error against PoreSpy and localthickness (where installed).
 
 Run ``python benchmarks/bench_thickness.py --side 256 --rounds 3``. Times are medians of interleaved rounds;
-memory is the peak above the loaded mask, a map included. Differences are those of the diameters over the phase
+memory is the peak above the loaded mask, a map included. Differences are those of diameters over the phase,
 from the exact open balls. PoreSpy and localthickness give radii, which are doubled here.
 """
 

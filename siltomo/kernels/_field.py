@@ -170,22 +170,28 @@ def _along_z(flat: Any, tile: Any, shape: Any, rows: Any, wz: int, tops: Any) ->
                 lanes.store(flat, start + s + z * ny * pitch, value)
 
 
-def squared_field(
-    inside: Mask, weights: tuple[int, int, int], *, threads: int
-) -> tuple[Field, NDArray[np.int64] | None]:
-    """Return the exact squared distances to the voxels that are not inside, and the largest of each plane.
+@dataclass(frozen=True)
+class Distances:
+    """Exact squared distances to the background."""
 
-    The narrowest type that holds them is used. Without any background, every value is the largest of its type
-    and the second answer is None.
+    field: Field
+    tops: NDArray[np.int64]
+    """The largest of each plane."""
+
+
+def squared_distances(inside: Mask, weights: tuple[int, int, int], *, threads: int) -> Distances | None:
+    """Measure the squared distances to the voxels that are not inside; None where there are none of these.
+
+    The narrowest type that holds them is used.
     """
     inside = as_mask(inside)
     if inside.all():
-        return _attempt(inside, weights, np.dtype(np.uint16), threads)[0], None
+        return None
     for dtype in _types(inside.shape, weights):
-        field, tops = _attempt(inside, weights, dtype, threads)
-        if int(tops.max(initial=0)) < np.iinfo(dtype).max:
-            return field, tops.astype(np.int64)
-        del field  # before the wider one is allocated
+        found = _attempt(inside, weights, dtype, threads)
+        if int(found.tops.max(initial=0)) < np.iinfo(dtype).max:
+            return found
+        del found  # before the wider one is allocated
     raise AssertionError("the widest type holds every squared distance of the volume")
 
 
@@ -207,9 +213,8 @@ def _types(shape: tuple[int, ...], weights: tuple[int, int, int]) -> list[np.dty
     return [*types, np.dtype(np.uint64)]
 
 
-def _attempt(
-    inside: Mask, weights: tuple[int, int, int], dtype: np.dtype[Any], threads: int
-) -> tuple[Field, NDArray[Any]]:
+def _attempt(inside: Mask, weights: tuple[int, int, int], dtype: np.dtype[Any], threads: int) -> Distances:
+    """Measure in one type; values too large for it become its largest."""
     nz, ny, nx = shape = inside.shape
     field = Field.empty(shape, dtype)
     largest = int(np.iinfo(dtype).max)
@@ -230,4 +235,6 @@ def _attempt(
 
     over(in_planes, ranges(0, nz, 8), threads)
     parts = over(along_z, ranges(0, ny, max(1, -(-ny // (4 * threads)))), threads)
-    return field, np.max(parts, axis=0, initial=0) if parts else np.zeros(nz, dtype)
+    # The largest value of 64 bits only stands for "no background", which is not asked for here.
+    tops = np.max(parts, axis=0, initial=0) if parts else np.zeros(nz)
+    return Distances(field, tops.astype(np.int64))

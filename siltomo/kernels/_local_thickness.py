@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.kernels._field import Field, squared_field
+from siltomo.kernels._field import Distances, Field, squared_distances
 from siltomo.kernels._fiji import CONTEXT, FRACTIONS, clean_up
 from siltomo.kernels._grid import Lattice, Mask
-from siltomo.kernels._paint import Tile
+from siltomo.kernels._keys import Tile
 from siltomo.kernels._tally import Tally, tally
 from siltomo.kernels._tiles import Balls, Painted, Target, find_balls
 from siltomo.kernels.thickness_distribution import Convention
@@ -35,10 +35,10 @@ class Window:
     beyond: Mask | None
     grid: Lattice
 
-    def distances(self, threads: int) -> tuple[Field, NDArray[np.int64] | None]:
-        """Measure the squared distance to the background, also beyond the window, and its top per plane."""
+    def distances(self, threads: int) -> Distances | None:
+        """Measure the squared distances to the background, also beyond the window; None without any."""
         inside = self.phase if self.beyond is None else self.phase | self.beyond
-        return squared_field(inside, self.grid.weights, threads=threads)
+        return squared_distances(inside, self.grid.weights, threads=threads)
 
 
 @dataclass(frozen=True)

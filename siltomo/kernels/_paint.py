@@ -1,11 +1,9 @@
 # ruff: noqa: PLR0917  kernels take plain arrays, by position; their loops stay in one piece
 """Painting balls from the largest down, so that the first ball to reach a voxel is the one that decides it.
 
-A tile of rows keeps one bit for each voxel that is still to be painted. A ball asks for the bits that it
-covers; nearly always they are gone already, and eight words of 64 voxels are looked at in one step. Words are
-stored with the rows of a plane next to each other: ``todo[z, column + 1, y]``, a column of zeros at either
-end, `WORDS` rows of zeros behind. A key is a ball as one word that sorts by radius: from the high bits down
-its squared radius (or the rank of it, where it is too large), z, y and x.
+A tile keeps one bit for each voxel that is still to be painted, 64 voxels of a row to a word, the words of a
+column next to each other. A ball asks for the bits that it covers; nearly always they are gone already, so
+that blocks of words that are all gone are skipped, and the others are looked at eight rows at a time.
 """
 
 from __future__ import annotations
@@ -17,234 +15,227 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import _lanes as lanes
-from siltomo.kernels._field import GUARD
 from siltomo.kernels._jit import kernel
+from siltomo.kernels._keys import Tile, place_of
 
 WORDS = 8
 """Rows that are looked at in one step."""
 
-NARROW = 63  # half width up to which the balls of one radius share a stencil
-STENCIL_ROWS = 2 * NARROW + 1 + WORDS
+WIDEST = 63
+"""Half width up to which the balls of one radius may share a stencil."""
+
+STENCIL_FREE = 8
+BLOCK = 8
+"""Planes that are summarised."""
 
 
-class Tile(NamedTuple):
-    """Rows ``[top, bottom)`` of the planes ``[start, stop)``."""
+class Canvas(NamedTuple):
+    """A tile that is being painted."""
 
-    start: int
-    stop: int
-    top: int
-    bottom: int
-
-    def of(self, volume: NDArray[Any]) -> NDArray[Any]:
-        """Return the part of a volume."""
-        return volume[self.start : self.stop, self.top : self.bottom]
-
-    def wider(self, context: int, shape: tuple[int, int, int]) -> Tile:
-        """Return the tile with some planes and rows on every side, as far as there are any."""
-        return Tile(
-            max(self.start - context, 0),
-            min(self.stop + context, shape[0]),
-            max(self.top - context, 0),
-            min(self.bottom + context, shape[1]),
-        )
-
-
-class KeyLayout(NamedTuple):
-    """How many of the low bits of a key hold y, x, and the whole place."""
-
-    y: int
-    x: int
-    place: int
+    tile: Tile
+    todo: NDArray[np.uint64]
+    """Bits still to be painted, shape (planes, columns, rows): a column of zeros at either end; planes and
+    rows of zeros behind, up to multiples of `BLOCK` and `WORDS`."""
+    some: NDArray[np.uint64]
+    """Bits still to be painted in any plane of each block, shape (blocks, columns, rows)."""
+    out: NDArray[np.float32]
+    """Where painted voxels are written, all columns of some planes and rows; or empty."""
+    origin: tuple[int, int]
+    """Plane and row of its first voxel, as the tile counts them."""
+    fresh: NDArray[np.uint64]
+    """Room for `WORDS` words."""
 
 
 @kernel
-def gather(
-    flat: Any,
-    shape: Any,
-    marks: Any,
-    highest: Any,
-    tile: Any,
-    less: int,
-    between: Any,
-    weights: Any,
-    layout: Any,
-    ranked: Any,
-    keys: Any,
-) -> Any:
-    """Collect the marked balls with radii in a range that reach a box; also count those that do not fit."""
-    nz, ny, nx = shape
-    pitch = nx + GUARD
-    found = 0
-    for z in range(nz):
-        gap = max(tile.start - z, z - tile.stop + 1, 0)
-        away = less + weights[0] * gap * gap
-        if highest[z] == 0 or highest[z] < max(away, between[0]):
-            continue
-        for y in range(ny):
-            gap = max(tile.top - y, y - tile.bottom + 1, 0)
-            least = max(away + weights[1] * gap * gap, between[0])
-            if highest[z] < least:
-                continue
-            row = GUARD + (z * ny + y + 1) * pitch
-            place = ((np.uint64(z) << np.uint64(layout.y)) | np.uint64(y)) << np.uint64(layout.x)
-            for w in range(marks.shape[2]):
-                word = marks[z, y, w]
-                while word != 0:
-                    x = np.uint64(w * 64) + lanes.lowest_bit(word)
-                    word &= word - np.uint64(1)
-                    radius = np.int64(flat[np.uint64(row) + x])
-                    if least <= radius < between[1]:
-                        if found < keys.size:
-                            rank = np.searchsorted(ranked, radius) if ranked.size else radius
-                            keys[found] = (np.uint64(rank) << np.uint64(layout.place)) | place | x
-                        found += 1
-    return found
-
-
-@kernel
-def _place(key: Any, layout: Any) -> Any:
-    place = np.int64(key & ((np.uint64(1) << np.uint64(layout.place)) - np.uint64(1)))
-    y = (place >> layout.x) & ((1 << layout.y) - 1)
-    return place >> (layout.x + layout.y), y, place & ((1 << layout.x) - 1)
-
-
-@kernel
-def _half_width(length: Any, weight: int) -> Any:
+def _steps(length: Any, weight: int, roots: Any) -> Any:
     """Return the farthest step whose weighted square is within a squared length."""
-    step = np.int64(math.sqrt(length / weight))
-    while weight * step * step > length:
+    if weight != 1:
+        length = length // weight
+    if length < roots.size:
+        return np.int64(roots[np.uint64(length)])
+    step = np.int64(math.sqrt(length))
+    while step * step > length:
         step -= 1
-    while weight * (step + 1) * (step + 1) <= length:
+    while (step + 1) * (step + 1) <= length:
         step += 1
     return step
 
 
 @kernel
-def _cut_stencil(reach: Any, weights: Any, stencil: Any, heights: Any) -> Any:
-    """Write the bits of a ball for each plane away, word and row; return its half width.
-
-    Bit 0 of word 1 is the voxel a half width before the centre; words 0 and 3 are zero. Rows start
-    ``heights`` before the centre and end with a step of zeros.
-    """
-    wz, wy, wx = weights
-    half = _half_width(reach, wx)
-    for dz in range(_half_width(reach, wz) + 1):
-        in_plane = reach - wz * dz * dz
-        height = _half_width(in_plane, wy)
-        heights[dz] = height
-        stencil[dz, :, 2 * height + 1 : 2 * height + 1 + WORDS] = 0
-        for i in range(2 * height + 1):
-            dy = i - height
-            width = _half_width(in_plane - wy * dy * dy, wx)
-            for word in range(2):
-                low, high = max(half - width - 64 * word, 0), min(half + width - 64 * word, 63)
-                ones = np.uint64(0)
-                if low <= high:
-                    ones = (~ones >> np.uint64(63 - (high - low))) << np.uint64(low)
-                stencil[dz, 1 + word, i] = ones
-    return half
+def _bits(low: Any, high: Any) -> Any:
+    """Set the bits ``low`` to ``high`` of a word, as far as it has them."""
+    low, high = max(low, 0), min(high, 63)
+    if low > high:
+        return np.uint64(0)
+    return (~np.uint64(0) >> np.uint64(63 - (high - low))) << np.uint64(low)
 
 
 @kernel
-def _write(out: Any, fresh: Any, z: Any, y: Any, column: int, value: Any) -> None:
+def _cut_stencil(reach: Any, weights: Any, roots: Any, bits: Any, heights: Any) -> Any:
+    """Write the bits of a ball for each plane away, word and row; return its half extents.
+
+    Bit 0 of word 1 is the voxel a half width before the centre; the first and the last word are zero. The
+    centre is row ``WORDS`` plus the half height; at least `WORDS` rows of zeros are before and behind the
+    ball.
+    """
+    wz, wy, wx = weights
+    half, tallest, depth = _steps(reach, wx, roots), _steps(reach, wy, roots), _steps(reach, wz, roots)
+    words = 2 * half // 64 + 1
+    rows = 2 * (tallest + WORDS) + 1
+    bits[: (depth + 1) * (words + 2) * rows] = 0
+    for dz in range(depth + 1):
+        in_plane = reach - wz * dz * dz
+        heights[dz] = _steps(in_plane, wy, roots)
+        for dy in range(heights[dz] + 1):
+            width = _steps(in_plane - wy * dy * dy, wx, roots)
+            for word in range(words):
+                ones = _bits(half - width - 64 * word, half + width - 64 * word)
+                at = (dz * (words + 2) + 1 + word) * rows + WORDS + tallest
+                bits[at + dy] = ones
+                bits[at - dy] = ones
+    return half, tallest, depth
+
+
+@kernel
+def _write(canvas: Any, fresh: Any, z: Any, row: Any, column: Any, value: Any) -> None:
     """Give the voxels of some words their value."""
-    for row in range(fresh.size):
-        word = fresh[row]
+    plane = z + canvas.tile.start - canvas.origin[0]
+    first = row + canvas.tile.top - canvas.origin[1]
+    for i in range(fresh.size):
+        word = fresh[i]
         while word != 0:
-            out[z, y + row, np.uint64(column * 64) + lanes.lowest_bit(word)] = value
+            x = np.uint64((column - 1) * 64) + lanes.lowest_bit(word)
+            canvas.out[plane, first + i, x] = value
             word &= word - np.uint64(1)
 
 
 @kernel
-def _paint_narrow(
-    keys: Any,
-    layout: Any,
-    words: Any,
-    columns: int,
-    length: int,
-    bits: Any,
-    heights: Any,
-    half: Any,
-    depth: Any,
-    tile: Any,
-    out: Any,
-    origin: Any,
-    value: Any,
-    fresh: Any,
-    counts: Any,
-) -> None:
-    """Paint balls of one radius, whose stencil is cut, in the part of the tile that they reach."""
-    one = np.uint64(1)
-    for key in keys:
-        z, y, x = _place(key, layout)
-        before = x - half
-        up = np.uint64(before & 63)
-        down = np.uint64(63) - up
-        column = (before >> 6) + 1
-        touched = 1 + (np.int64(up) + 2 * half) // 64
-        for zz in range(max(tile.start, z - depth), min(tile.stop, z + depth + 1)):
-            dz = abs(zz - z)
-            height = heights[dz]
-            low = max(tile.top, y - height)
-            rows = min(tile.bottom, y + height + 1) - low
-            at = ((zz - tile.start) * columns + column) * length + low - tile.top
-            this = (dz * 4 + 1) * STENCIL_ROWS + low - (y - height)
-            for j in range(touched):
-                for i in range(0, rows, WORDS):
-                    # Two shifts, as one by 64 steps is not defined.
-                    carried = lanes.shifted_down(lanes.load(bits, this + i - STENCIL_ROWS), one)
-                    carried = lanes.shifted_down(carried, down)
-                    covered = lanes.either(lanes.shifted_up(lanes.load(bits, this + i), up), carried)
-                    left = lanes.load(words, at + i)
-                    new = lanes.both(left, covered)
-                    if lanes.any_bit(new):
-                        lanes.store(words, at + i, lanes.differing(left, new))
-                        counts[zz - tile.start] += np.int64(lanes.bit_count(new))
-                        if out.size:
-                            lanes.store(fresh, 0, new)
-                            _write(out, fresh, zz - origin[0], low + i - origin[1], column + j - 1, value)
-                at += length
-                this += STENCIL_ROWS
+def _nearest(z: Any, low: Any, high: Any) -> Any:
+    """Return how far ``[low, high)`` is from a place."""
+    return max(low - z, z - high + 1, 0)
 
 
 @kernel
-def _paint_wide(
-    keys: Any,
-    layout: Any,
-    todo: Any,
-    nx: int,
-    reach: Any,
-    tile: Any,
-    weights: Any,
-    out: Any,
-    origin: Any,
-    value: Any,
-    fresh: Any,
-    counts: Any,
+def _paint_stencil(
+    keys: Any, layout: Any, bits: Any, heights: Any, extents: Any, canvas: Any, value: Any, counts: Any
 ) -> None:
-    """Paint balls of one radius that are too wide for a stencil, row by row."""
-    wz, wy, wx = weights
-    fresh[:] = 0
+    """Paint balls of one radius whose stencil is cut."""
+    half, tallest, depth = extents
+    tile, fresh = canvas.tile, canvas.fresh
+    todo, some = canvas.todo.reshape(-1), canvas.some.reshape(-1)
+    columns, length = canvas.todo.shape[1], canvas.todo.shape[2]
+    rows = 2 * (tallest + WORDS) + 1
+    plane = (2 * half // 64 + 3) * rows
+    one = np.uint64(1)
     for key in keys:
-        z, y, x = _place(key, layout)
-        for zz in range(tile.start, tile.stop):
-            in_plane = reach - wz * (zz - z) * (zz - z)
-            for yy in range(tile.top, tile.bottom):
-                in_row = in_plane - wy * (yy - y) * (yy - y)
-                if in_row < 0:
-                    continue
-                width = _half_width(in_row, wx)
-                low, high = max(x - width, 0), min(x + width, nx - 1)
-                for column in range(low >> 6, (high >> 6) + 1):
-                    a, b = max(low - 64 * column, 0), min(high - 64 * column, 63)
-                    covered = (~np.uint64(0) >> np.uint64(63 - (b - a))) << np.uint64(a)
-                    new = todo[zz - tile.start, column + 1, yy - tile.top] & covered
-                    if new != 0:
-                        todo[zz - tile.start, column + 1, yy - tile.top] ^= new
-                        counts[zz - tile.start] += np.int64(lanes.ones(new))
-                        if out.size:
-                            fresh[0] = new
-                            _write(out, fresh, zz - origin[0], yy - origin[1], column, value)
+        z, y, x = place_of(key, layout)
+        z, y = z - tile.start, y - tile.top
+        up = np.uint64((x - half) & 63)
+        down = np.uint64(63) - up
+        column = ((x - half) >> 6) + 1
+        touched = 1 + (np.int64(up) + 2 * half) // 64
+        z_first, z_stop = max(0, z - depth), min(tile.stop - tile.start, z + depth + 1)
+        for block in range(z_first // BLOCK, (z_stop - 1) // BLOCK + 1):
+            low, high = max(z_first, block * BLOCK), min(z_stop, (block + 1) * BLOCK)
+            near = _nearest(z, low, high)
+            y_first = max(0, y - heights[near]) & -WORDS
+            y_stop = min(tile.bottom - tile.top, y + heights[near] + 1)
+            for j in range(touched):
+                of_some = (block * columns + column + j) * length
+                at = (block * BLOCK * columns + column + j) * length
+                cut = (1 + j) * rows + WORDS + tallest - y
+                for row in range(y_first, y_stop, WORDS):
+                    # Two shifts, as one by 64 steps is not defined.
+                    carried = lanes.shifted_down(lanes.load(bits, near * plane + cut - rows + row), one)
+                    carried = lanes.shifted_down(carried, down)
+                    largest = lanes.load(bits, near * plane + cut + row)
+                    covered = lanes.either(lanes.shifted_up(largest, up), carried)
+                    if not lanes.any_bit(lanes.both(lanes.load(some, of_some + row), covered)):
+                        continue
+                    found = np.int64(0)
+                    for zz in range(low, high):
+                        dz = abs(zz - z)
+                        place = (zz * columns + column + j) * length + row
+                        carried = lanes.shifted_down(lanes.load(bits, dz * plane + cut - rows + row), one)
+                        carried = lanes.shifted_down(carried, down)
+                        exact = lanes.load(bits, dz * plane + cut + row)
+                        covered = lanes.either(lanes.shifted_up(exact, up), carried)
+                        left = lanes.load(todo, place)
+                        new = lanes.both(left, covered)
+                        if lanes.any_bit(new):
+                            lanes.store(todo, place, lanes.differing(left, new))
+                            number = np.int64(lanes.bit_count(new))
+                            found += number
+                            counts[zz] += number
+                            if canvas.out.size:
+                                lanes.store(fresh, 0, new)
+                                _write(canvas, fresh, zz, row, column + j, value)
+                    if found:
+                        _renew(some, of_some + row, todo, at + row, columns * length)
+
+
+@kernel
+def _renew(some: Any, to: Any, todo: Any, at: Any, plane: Any) -> None:
+    """Summarise the planes of a block for some rows."""
+    left = lanes.load(todo, at)
+    for _ in range(1, BLOCK):
+        at += plane
+        left = lanes.either(left, lanes.load(todo, at))
+    lanes.store(some, to, left)
+
+
+@kernel
+def _paint_rows(
+    keys: Any, layout: Any, reach: Any, weights: Any, roots: Any, canvas: Any, value: Any, counts: Any
+) -> None:
+    """Paint balls of one radius without a stencil, row by row where something is left."""
+    tile, fresh = canvas.tile, canvas.fresh
+    todo, some = canvas.todo.reshape(-1), canvas.some.reshape(-1)
+    columns, length = canvas.todo.shape[1], canvas.todo.shape[2]
+    wz, wy, wx = weights
+    depth = _steps(reach, wz, roots)
+    for key in keys:
+        z, y, x = place_of(key, layout)
+        z, y = z - tile.start, y - tile.top
+        z_first, z_stop = max(0, z - depth), min(tile.stop - tile.start, z + depth + 1)
+        for block in range(z_first // BLOCK, (z_stop - 1) // BLOCK + 1):
+            low, high = max(z_first, block * BLOCK), min(z_stop, (block + 1) * BLOCK)
+            near = _nearest(z, low, high)
+            height = _steps(reach - wz * near * near, wy, roots)
+            y_first = max(0, y - height) & -WORDS
+            y_stop = min(tile.bottom - tile.top, y + height + 1)
+            for row in range(y_first, y_stop, WORDS):
+                dy = _nearest(y, row, row + WORDS)
+                width = _steps(max(reach - wz * near * near - wy * dy * dy, 0), wx, roots)
+                first, last = max((x - width) >> 6, 0), min((x + width) >> 6, columns - 3)
+                for column in range(first + 1, last + 2):
+                    start = x - 64 * (column - 1)
+                    of_some = (block * columns + column) * length + row
+                    covered = lanes.fill(_bits(start - width, start + width))
+                    if not lanes.any_bit(lanes.both(lanes.load(some, of_some), covered)):
+                        continue
+                    found = np.int64(0)
+                    for zz in range(low, high):
+                        in_plane = reach - wz * (zz - z) * (zz - z)
+                        at = (zz * columns + column) * length
+                        for yy in range(row, min(row + WORDS, y_stop)):
+                            in_row = in_plane - wy * (yy - y) * (yy - y)
+                            if in_row < 0 or todo[at + yy] == 0:
+                                continue
+                            half = _steps(in_row, wx, roots)
+                            new = todo[at + yy] & _bits(start - half, start + half)
+                            if new != 0:
+                                todo[at + yy] ^= new
+                                number = np.int64(lanes.ones(new))
+                                found += number
+                                counts[zz] += number
+                                if canvas.out.size:
+                                    fresh[:] = 0
+                                    fresh[0] = new
+                                    _write(canvas, fresh, zz, yy, column, value)
+                    if found:
+                        at = (block * BLOCK * columns + column) * length
+                        _renew(some, of_some, todo, at + row, columns * length)
 
 
 @kernel
@@ -253,12 +244,9 @@ def sweep(
     layout: Any,
     ranked: Any,
     less: int,
-    tile: Any,
-    nx: int,
     weights: Any,
-    todo: Any,
-    out: Any,
-    origin: Any,
+    roots: Any,
+    canvas: Any,
     scale: float,
     radii: Any,
     counts: Any,
@@ -266,13 +254,11 @@ def sweep(
     """Paint sorted balls on a tile, the largest first.
 
     ``radii`` and ``counts`` get an entry for each squared radius, the latter with the voxels of each plane.
-    Unless it is empty, ``out``, whose first voxel is that of the plane and row ``origin``, gets the roots of
-    the squared radii times ``scale``; or the numbers of their entries, from ``-scale`` on, where that is not
-    positive.
+    Unless it is empty, ``canvas.out`` gets the roots of the squared radii times ``scale``; or the numbers of
+    their entries, from ``-scale`` on, where that is not positive.
     """
-    stencil = np.zeros((NARROW + 1, 4, STENCIL_ROWS), np.uint64)
-    heights = np.zeros(NARROW + 1, np.int64)
-    fresh = np.zeros(WORDS, np.uint64)
+    bits = np.zeros((WIDEST + 1) * 4 * (2 * (WIDEST + WORDS) + 1), np.uint64)
+    heights = np.zeros(WIDEST + 1, np.int64)
     shift = np.uint64(layout.place)
     stop = keys.size
     entry = 0
@@ -281,43 +267,17 @@ def sweep(
         start = stop - 1
         while start > 0 and keys[start - 1] >> shift == rank:
             start -= 1
+        of_radius = keys[start:stop]
         radius = ranked[rank] if ranked.size else np.int64(rank)
         reach = radius - less
         value = scale * math.sqrt(radius) if scale > 0 else entry - scale
         radii[entry] = radius
-        if reach < min(weights) * (NARROW + 1) * (NARROW + 1):
-            half = _cut_stencil(reach, weights, stencil, heights)
-            _paint_narrow(
-                keys[start:stop],
-                layout,
-                todo.reshape(-1),
-                todo.shape[1],
-                todo.shape[2],
-                stencil.reshape(-1),
-                heights,
-                half,
-                _half_width(reach, weights[0]),
-                tile,
-                out,
-                origin,
-                value,
-                fresh,
-                counts[entry],
-            )
+        widest = _steps(reach, min(weights), roots)
+        # A stencil costs about as much as half as many balls as its half width.
+        if widest <= WIDEST and 2 * of_radius.size > widest - STENCIL_FREE:
+            extents = _cut_stencil(reach, weights, roots, bits, heights)
+            _paint_stencil(of_radius, layout, bits, heights, extents, canvas, value, counts[entry])
         else:
-            _paint_wide(
-                keys[start:stop],
-                layout,
-                todo,
-                nx,
-                reach,
-                tile,
-                weights,
-                out,
-                origin,
-                value,
-                fresh,
-                counts[entry],
-            )
+            _paint_rows(of_radius, layout, reach, weights, roots, canvas, value, counts[entry])
         entry += 1
         stop = start

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from siltomo.kernels._field import Field
 from siltomo.kernels._grid import Mask
-from siltomo.kernels._paint import WORDS, KeyLayout, Tile, gather, sweep
+from siltomo.kernels._keys import KeyLayout, Tile, gather
+from siltomo.kernels._paint import BLOCK, WORDS, Canvas, sweep
 from siltomo.kernels._ridge import Ridge, find_ridge
 
 TILE_BYTES = 384 << 10
@@ -36,6 +37,9 @@ def tiles(start: int, stop: int, shape_yx: tuple[int, int]) -> list[Tile]:
 
 
 KEY_BITS = 64
+
+ROOTS = 1 << 20
+"""Roots that are tabulated."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,14 @@ class Balls:
     layout: KeyLayout
     ranked: NDArray[np.int64]
     """All squared radii, ascending, where they are too large for a key; else empty."""
+    roots: NDArray[np.uint32]
+    """Whole roots of the first whole numbers."""
 
     def paint(self, tile: Tile, wanted: Mask, target: Target | None = None) -> Painted:
         """Paint the wanted voxels of a tile, a mask of its shape; count them, and write to a target."""
-        todo = _as_words(wanted)
         target = target or Target(np.zeros((0, 0, 0), np.float32), (0, 0))
+        todo, some = _as_words(wanted)
+        canvas = Canvas(tile, todo, some, target.values, target.origin, np.zeros(WORDS, np.uint64))
         radii: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         counts = [np.zeros((0, tile.stop - tile.start), np.int64)]
         known = 0
@@ -86,18 +93,17 @@ class Balls:
             distinct = int(np.count_nonzero(ranks[1:] != ranks[:-1])) + min(1, ranks.size)
             radii.append(np.zeros(distinct, np.int64))
             counts.append(np.zeros((distinct, tile.stop - tile.start), np.int64))
+            scale = float(target.scale or -known)
+            less = 0 if self.closed else 1
             sweep(
                 keys,
                 self.layout,
                 self.ranked,
-                0 if self.closed else 1,
-                tile,
-                wanted.shape[2],
+                less,
                 self.weights,
-                todo,
-                target.values,
-                target.origin,
-                float(target.scale or -known),
+                self.roots,
+                canvas,
+                scale,
                 radii[-1],
                 counts[-1],
             )
@@ -145,15 +151,16 @@ def find_balls(field: Field, weights: tuple[int, int, int], *, closed: bool, thr
     layout = KeyLayout(bits_y, bits_x, bits_z + bits_y + bits_x)
     fits = top.bit_length() + layout.place <= KEY_BITS
     ranked = np.zeros(0, np.int64) if fits else np.unique(field.values).astype(np.int64)
-    return Balls(field, ridge, weights, closed, top, layout, ranked)
+    roots = np.sqrt(np.arange(min(top + 1, ROOTS))).astype(np.uint32)
+    return Balls(field, ridge, weights, closed, top, layout, ranked, roots)
 
 
-def _as_words(wanted: Mask) -> NDArray[np.uint64]:
-    """Pack a tile to words of 64 columns, with the guards that painting relies on."""
+def _as_words(wanted: Mask) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pack a tile to the words of a canvas, and their summary."""
     planes, rows, nx = wanted.shape
     words = -(-nx // 64)
     packed = np.zeros((planes, rows, 8 * words), np.uint8)
     packed[:, :, : -(-nx // 8)] = np.packbits(wanted, axis=2, bitorder="little")
-    todo = np.zeros((planes, words + 2, rows + WORDS), np.uint64)
-    todo[:, 1:-1, :rows] = packed.view("<u8").transpose(0, 2, 1)
-    return todo
+    todo = np.zeros((-(-planes // BLOCK) * BLOCK, words + 2, -(-rows // WORDS) * WORDS), np.uint64)
+    todo[:planes, 1:-1, :rows] = packed.view("<u8").transpose(0, 2, 1)
+    return todo, np.bitwise_or.reduce(todo.reshape(-1, BLOCK, *todo.shape[1:]), axis=1)

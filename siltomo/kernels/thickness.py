@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from siltomo.kernels._fiji import FRACTIONS
 from siltomo.kernels._grid import Lattice, as_mask, as_outside, lattice
+from siltomo.kernels._keys import Tile
 from siltomo.kernels._local_thickness import Thickness, Window, check_convention, find_thickness
-from siltomo.kernels._paint import Tile
 from siltomo.kernels._tally import Tally, as_bins, as_table
 from siltomo.kernels._tiles import tiles
 from siltomo.kernels._workers import over, thread_count
@@ -168,7 +168,7 @@ def _thickness_of(
     window = Window(phase, as_outside(outside, phase), lattice(spacing))
     if not phase.any():
         return None
-    field, tops = window.distances(threads)
-    if tops is None:
+    found = window.distances(threads)
+    if found is None:
         raise NoBackgroundError
-    return find_thickness(window, field, convention, threads)
+    return find_thickness(window, found.field, convention, threads)

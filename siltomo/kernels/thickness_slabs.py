@@ -225,15 +225,15 @@ def _certified(
     while True:
         block.cover(max(core[0] - halo, 0), min(core[1] + halo, block.depth))
         cut = Cut(block.low, block.high, block.depth)
-        field, tops = block.window(request.grid).distances(request.threads)
-        if tops is not None and is_certified(tops, cut, *core, request.grid.weights):
-            return field, halo
+        found = block.window(request.grid).distances(request.threads)
+        if found is not None and is_certified(found.tops, cut, *core, request.grid.weights):
+            return found.field, halo
         if block.low == 0 and block.high == block.depth:
             raise NoBackgroundError
         if request.max_halo is not None and halo >= request.max_halo:
             raise HaloTooLargeError(halo, request.max_halo)
         halo = 2 * halo if request.max_halo is None else min(2 * halo, request.max_halo)
-        del field
+        del found
 
 
 def slab_bytes(

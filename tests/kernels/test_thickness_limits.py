@@ -37,6 +37,7 @@ def convention(request):
         (_tiles, "TILE_BYTES", 2000),
         (_tiles, "TILE_PLANES", 3),
         (_tiles, "KEY_BITS", 20),
+        (_tiles, "ROOTS", 3),
         (_ridge, "TABLE_LIMIT", 3),
         (_tally, "DENSE_LIMIT", 40),
     ],
@@ -73,6 +74,6 @@ def test_balls_wider_than_a_stencil(shape, closed):
         largest[held] = radius
         if largest.all():
             break
-    assert radii.max() > _paint.NARROW**2
+    assert radii.max() > _paint.WIDEST**2
     found = local_thickness(mask, convention="closed_ball" if closed else "open_ball")
     np.testing.assert_array_equal(found[mask], (2 * np.sqrt(largest)).astype(np.float32))

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from siltomo.kernels.distance import squared_distance
 from siltomo.kernels.thickness import local_thickness, thickness_counts
+from siltomo.kernels.thickness_distribution import ThicknessCounts
 
 CONVENTIONS = ["open_ball", "closed_ball", "fiji"]
 conventions = st.sampled_from(CONVENTIONS)
@@ -99,7 +100,7 @@ def test_a_staircase_crack_by_depth():
         volume[40 * step : 40 * (step + 1), 12 - width // 2 : 12 + width // 2] = True
     counts = thickness_counts(volume, bins=np.arange(120) // 40)
     assert counts.counts.shape == (3, counts.squared_radii.size)
-    assert [counts.of_bin(step).median() for step in range(3)] == widths
+    assert counts.profile(ThicknessCounts.median).tolist() == widths
     np.testing.assert_array_equal(counts.all_bins().counts, thickness_counts(volume).counts)
 
 
