@@ -9,20 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import (
+    SMOOTHED_MESH_HALO,
     NoBackgroundError,
     SlabComponents,
     ThicknessCounts,
+    component_bytes,
     label_configurations,
     label_counts,
     label_slab,
     slab_bytes,
     slab_thickness_counts,
+    smoothed_mesh_area,
 )
 from siltomo.metrics.blocks import Labels, Measure, Slab
 
-__all__ = ["Components", "Connectivity", "Thickness", "ThicknessConvention", "Tiles", "VoxelCount", "Voxels"]
+__all__ = [
+    "Components",
+    "Connectivity",
+    "Estimator",
+    "MeshArea",
+    "Thickness",
+    "ThicknessConvention",
+    "Tiles",
+    "VoxelCount",
+    "Voxels",
+]
 
 Connectivity = Literal[26, 18, 6]
+Estimator = Literal["crofton13", "crofton3", "smoothed_mesh"]
 ThicknessConvention = Literal["open_ball", "closed_ball", "fiji"]
 
 # One slab runs on one thread: the slabs of a volume run side by side.
@@ -94,8 +108,43 @@ class Components(Measure[SlabComponents]):
         return upper.merge(lower)
 
     def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
-        # runs and components of a slab, at worst one for each second voxel
-        return _SMALL + planes * self.sample.plane * 8
+        return _SMALL + component_bytes(*self.sample.shape[1:])
+
+
+@dataclass(frozen=True)
+class MeshArea(Measure[float]):
+    """Add up the area of the smoothed mesh, in um^2, where that estimator is asked for; else measure nothing."""
+
+    estimator: Estimator
+
+    after: ClassVar[int] = 1
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the mesh is asked for."""
+        return self.estimator == "smoothed_mesh"
+
+    def measure(self, slab: Slab) -> float:
+        if not self.wanted:
+            return 0.0
+        first, last = slab.start, min(slab.depth, slab.stop + self.after)
+        low, high = max(0, first - SMOOTHED_MESH_HALO), min(slab.depth, last + SMOOTHED_MESH_HALO)
+        labels = slab.planes(low, high)
+        outside = np.isin(labels, self.sample.outside) if self.sample.outside else None
+        return smoothed_mesh_area(
+            np.isin(labels, self.sample.values),
+            self.sample.spacing_um,
+            outside=outside,
+            before=first - low,
+            after=high - last,
+        )
+
+    def merge(self, upper: float, lower: float) -> float:
+        return upper + lower
+
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
+        # masks of the slab, and the field and mesh of some 40 planes at a time
+        return _SMALL + self.sample.plane * (3 * (planes + 9) + 40 * 60) if self.wanted else 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 import zarr
 
 import siltomo
+from siltomo.engine import passes
 from siltomo.engine.compute import run_plan
 from siltomo.engine.plan import Plan, make_plan
 from siltomo.engine.select import parse_where
@@ -118,11 +119,12 @@ def test_a_plan_over_the_budget_is_refused_with_the_three_numbers(
 
 def test_a_small_budget_makes_thin_blocks(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = siltomo.open_catalog(study)
-    names = ["crack_interconnectivity"]
-    monkeypatch.setenv("SILTOMO_MEMORY", "1.1 MB")
-    plan = make_plan(catalog, names)
-    assert plan.passes[0].slab < 40
-    assert plan.peak_bytes <= 1_100_000
+    (ample,) = make_plan(catalog, ["crack_width_mean"]).passes
+    thin = passes._block_bytes(ample.subject, ample.measures, 8, 32)
+    monkeypatch.setenv("SILTOMO_MEMORY", f"{thin} B")
+    (tight,) = make_plan(catalog, ["crack_width_mean"]).passes
+    assert (tight.slab, tight.workers, tight.max_halo) == (8, 1, 32)
+    assert tight.peak_bytes <= thin < ample.peak_bytes
 
 
 def test_levels_and_unknown_scans(study: Path) -> None:

@@ -82,6 +82,19 @@ def test_surface_of_a_plate_has_the_published_bias(compute: Compute) -> None:
     )
 
 
+def test_the_smoothed_mesh_is_right_on_plates_and_additive_over_blocks(compute: Compute) -> None:
+    labels = np.full((40, 30, 20), 2, np.uint8)
+    labels[:, 10:18] = 1
+    settings = {"estimator": "smoothed_mesh", "spacing": (0.5, 0.5, 0.5)}
+    whole = compute("crack_surface_to_volume_ratio", labels, **settings)
+    assert value(whole) == pytest.approx(2 / 4.0, rel=1e-3)
+    assert value(
+        compute("crack_surface_to_volume_ratio", labels, cuts=[1, 17, 30], **settings)
+    ) == pytest.approx(value(whole), rel=1e-6)
+    assert isinstance(whole, Scalar)
+    assert whole.conventions["surface"] == "smoothed_mesh"
+
+
 def test_interconnectivity_depends_on_the_connectivity_that_is_named(compute: Compute) -> None:
     labels = np.zeros((6, 6, 6), np.uint8)
     labels[1, 1, 1:4] = 1
