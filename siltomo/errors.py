@@ -110,12 +110,16 @@ class UnitError(BadInputError):
     """A quantity has no unit, a wrong one, or is no quantity."""
 
     default_code = "SIL104"
+    instead: str = ""
+    """What was probably meant, such as ``"0.65 um"``."""
 
 
 class RecordError(BadInputError):
     """A record breaks its schema or contradicts itself."""
 
     default_code = "SIL190"
+    instead: Mapping[str, str] = {}
+    """What was probably meant, by field."""
 
 
 class FormatError(BadInputError):

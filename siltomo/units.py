@@ -205,8 +205,7 @@ class Quantity:
         else:
             raise UnitError(f"{given!r} is no quantity: write a number and a unit, such as '{example}'")
         if not unit and not unitless:
-            wanted = example.split(maxsplit=1)[-1]
-            raise UnitError(f"'{given}' has no unit: did you mean '{value:.12g} {wanted}'?")
+            raise _meant(f"'{given}' has no unit", f"{value:.12g} {example.split(maxsplit=1)[-1]}")
         unit = tidy_unit(unit) or "1"
         _unit(unit)
         return cls(_round12(value), unit, uncertainty)
@@ -242,6 +241,12 @@ class Quantity:
 
     def __repr__(self) -> str:
         return f"Quantity({str(self)!r})"
+
+
+def _meant(problem: str, instead: str) -> UnitError:
+    error = UnitError(f"{problem}: did you mean '{instead}'?")
+    error.instead = instead
+    return error
 
 
 def _split(text: str, example: str) -> tuple[float, float | None, str]:

@@ -87,7 +87,7 @@ def _code(part: Any) -> str:
             node.decorator_list = []
             if ast.get_docstring(node) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return ast.unparse(tree)  # unlike a dump, the same for every Python
 
 
 def write_lock(lock: Path = LOCK) -> None:

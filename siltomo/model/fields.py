@@ -67,10 +67,12 @@ class In:
         """
         read = Quantity.parse(given, example=self.example, unitless=self.unitless)
         if not same_dimension(read.unit, self.unit):
-            raise UnitError(
+            error = UnitError(
                 f"'{given}' measures {dimension(read.unit)}; this field needs {dimension(self.unit)}, "
                 f"such as '{read.value:.12g} {self.unit}'"
             )
+            error.instead = f"{read.value:.12g} {self.unit}"
+            raise error
         kept = read.to(self.unit)
         for word, bound, holds in (
             ("more than", self.gt, self.gt is None or kept.value > self.gt),
@@ -89,7 +91,8 @@ class In:
         try:
             return self.read(given)
         except UnitError as error:
-            raise PydanticCustomError("quantity", "{why}", {"why": error.message}) from error
+            said = {"why": error.message, "instead": error.instead}
+            raise PydanticCustomError("quantity", "{why}", said) from error
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(

@@ -97,6 +97,24 @@ def test_the_fix_of_a_missing_unit_works(cli: Cli, study: Path) -> None:
     assert cli(*shlex.split(answer.error["fix"])[1:]).code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["cell", "set", "zn1", "--si-mass", "0.13 mg"], "--si-mass '0.13 mg_Si'"),
+        (["cell", "add", "zn2", "--formulation", "zn", "--diameter", "3"], "--diameter '3 mm'"),
+        (["formulation", "add", "f2", "--si-fraction", "0.7"], "--si-fraction '0.7 g_Si/g'"),
+        (["catalog", "set", "op1", "--capacity", "1200 mAh/g"], "--capacity '1200 mAh/g_Si'"),
+        (["catalog", "set", "op1", "--resolution", "0.65"], "--resolution '0.65 um'"),
+    ],
+)
+def test_a_forgotten_unit_is_mended_by_the_printed_command(
+    cli: Cli, study: Path, words: list[str], fix: str
+) -> None:
+    answer = cli(*words, "--json")
+    check(answer, code="SIL190", exit_code=3, says=("",), fix=fix)
+    assert cli(*shlex.split(answer.error["fix"])[1:]).code == 0
+
+
 def test_nobody_says_the_voxel_size(cli: Cli, study: Path) -> None:
     answer = cli("catalog", "add", "grey.npy", *STATE, "--id", "x", "--json")
     check(
