@@ -158,6 +158,18 @@ def test_swapped_records_are_found(full):
         full.get("scan", "s")
 
 
+def test_a_revision_from_another_catalog_is_found(full, tmp_path):
+    other = CatalogStore.create(tmp_path / "other")
+    other.put("cell", "c", {"x": 0.65})
+    other.revise("cell", "c", {"x": 99}, of=1)
+    overwrite(
+        full.root / "records/cell/c/000002.json", (other.root / "records/cell/c/000002.json").read_bytes()
+    )
+    (found,) = full.verify()
+    assert (found.id, found.path) == ("c", "records/cell/c/000002.json")
+    assert "does not follow the revision before it" in found.what
+
+
 def test_a_lost_shard_raises_where_plain_zarr_reads_zeros(full):
     import zarr
 
