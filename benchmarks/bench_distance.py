@@ -1,70 +1,67 @@
-"""Exact squared distance: CPU seconds, memory and error against scipy and edt (where installed).
+"""Exact squared distance against the edt package and scipy, one thread each.
 
-Run ``python benchmarks/bench_distance.py --side 256 --rounds 5``. Times are medians of interleaved rounds;
-memory is the peak above the loaded mask, the answer included.
+``python benchmarks/bench_distance.py --sizes 256 512``
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
-import scipy.ndimage
-from thickness_fields import crack_field, interleaved, peak_bytes, porous_field, table
+from _fields import make_mask
+from _timing import arguments, bytes_per_voxel, cpu_seconds, print_memory, table, versions
 
-from siltomo.kernels.distance import squared_distance
+from siltomo.kernels import squared_distance
 
 
-def contenders(mask: np.ndarray, threads: int, with_scipy: bool) -> dict[str, Callable[[], np.ndarray]]:
-    found: dict[str, Callable[[], np.ndarray]] = {"siltomo": partial(squared_distance, mask, threads=threads)}
-    try:
-        import edt
+def siltomo_squared(mask: Any) -> Any:
+    return squared_distance(mask, threads=1)
 
-        found["edt"] = partial(edt.edtsq, mask, parallel=threads)
-    except ImportError:
-        print("edt is not installed: left out")
-    if with_scipy:
-        found["scipy"] = lambda: scipy.ndimage.distance_transform_edt(mask) ** 2
-    return found
+
+def edt_squared(mask: Any) -> Any:
+    import edt
+
+    return edt.edtsq(mask, parallel=1)
+
+
+def scipy_squared(mask: Any) -> Any:
+    from scipy import ndimage
+
+    return ndimage.distance_transform_edt(mask) ** 2
+
+
+def tools(n: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"siltomo": siltomo_squared}
+    if find_spec("edt"):
+        found |= {"edt": edt_squared}
+    # scipy takes 49 bytes a voxel and a minute at 512^3
+    return found | ({"scipy": scipy_squared} if n <= 256 else {})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--scipy", action="store_true", help="time scipy too: slow, 49 bytes a voxel")
-    options = parser.parse_args()
+    options = arguments(__doc__ or "", (256,))
+    if options.memory_of:
+        print_memory(tools(0)[options.memory_of], options.volume)
+        return
     rows = []
-    for name, field in (("crack", crack_field), ("porous", porous_field)):
-        mask = np.ascontiguousarray(field(options.side))
-        found = contenders(mask, options.threads, options.scipy)
-        exact = squared_distance(mask)
-        errors = {peer: float(np.abs(run() - exact.astype(np.float64)).max()) for peer, run in found.items()}
-        seconds = interleaved(found, options.rounds)
-        own = seconds["siltomo"][0]
-        for peer, run in found.items():
-            cpu, wall = seconds[peer]
-            peak = peak_bytes(run) / mask.size
-            rows.append([
-                f"{name} {options.side}^3", peer, f"{cpu:.3f}", f"{wall:.3f}", f"{mask.size / cpu / 1e6:.1f}",
-                f"{cpu / own:.2f}", f"{peak:.1f}", f"{errors[peer]:g}",
-            ])  # fmt: skip
-    header = [
-        "field",
-        "tool",
-        "CPU s",
-        "wall s",
-        "Mvoxel / CPU s",
-        "CPU / siltomo",
-        "byte / voxel",
-        "max error of D2",
-    ]
-    print(table(header, rows))
+    for n in options.sizes:
+        for kind in ("crack", "porous"):
+            mask = make_mask(n, kind)
+            runs = {name: partial(tool, mask) for name, tool in tools(n).items()}
+            exact = siltomo_squared(mask)
+            errors = {name: np.abs(run() - exact.astype(np.float64)).max() for name, run in runs.items()}
+            spent = cpu_seconds(runs, options.rounds)
+            for name, seconds in spent.items():
+                memory = bytes_per_voxel(__file__, name, mask)
+                rate, ratio = mask.size / seconds / 1e6, seconds / spent["siltomo"]
+                cells = (f"{kind} {n}^3", name, f"{seconds:.3f}", f"{rate:.0f}", f"{ratio:.1f}")
+                rows.append((*cells, f"{memory:.1f}", f"{errors[name]:.2g}"))
+    head = ("volume", "tool", "CPU s", "Mvoxel/CPU s", "siltomo faster by")
+    print(table((*head, "B/voxel beside the input", "largest difference of D2"), rows))
+    print()
+    print(versions("siltomo", "edt", "scipy", "numba"))
 
 
 if __name__ == "__main__":

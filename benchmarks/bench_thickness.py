@@ -1,93 +1,106 @@
-"""Local thickness: CPU seconds, memory and error against PoreSpy and localthickness (where installed).
+"""Local thickness against PoreSpy and localthickness, one thread each.
 
-Run ``python benchmarks/bench_thickness.py --side 256 --rounds 3``. Times are medians of interleaved rounds;
-memory is the peak above the loaded mask, a map included. Differences are those of diameters over the phase,
-from the exact open balls. PoreSpy and localthickness give radii, which are doubled here.
+``python benchmarks/bench_thickness.py --sizes 256 512``
+
+Differences are those of the diameters over the phase from the exact open balls. PoreSpy and localthickness give
+radii, which are doubled here; PoreSpy's are whole numbers.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
-from thickness_fields import crack_field, interleaved, peak_bytes, porous_field, table
+from _fields import make_mask
+from _timing import arguments, bytes_per_voxel, cpu_seconds, print_memory, table, versions
+from numpy.typing import NDArray
 
-from siltomo.kernels.thickness import local_thickness, thickness_counts
-from siltomo.kernels.thickness_slabs import slab_thickness_counts
+from siltomo.kernels import ThicknessCounts, local_thickness, stream_thickness_counts, thickness_counts
 
 
-def contenders(mask: np.ndarray, threads: int) -> dict[str, Callable[[], object]]:
-    found: dict[str, Callable[[], object]] = {
-        "siltomo map": partial(local_thickness, mask, threads=threads),
-        "siltomo counts": partial(thickness_counts, mask, threads=threads),
-        "siltomo counts, slabs": partial(in_slabs, mask, threads),
-        "siltomo map, fiji": partial(local_thickness, mask, convention="fiji", threads=threads),
+def siltomo_map(mask: Any) -> Any:
+    return local_thickness(mask, threads=1)
+
+
+def siltomo_counts(mask: Any) -> Any:
+    return thickness_counts(mask, threads=1)
+
+
+def siltomo_stream(mask: Any) -> Any:
+    return stream_thickness_counts(lambda a, b: mask[a:b], len(mask), slab=128, threads=1)
+
+
+def siltomo_fiji(mask: Any) -> Any:
+    return local_thickness(mask, convention="fiji", threads=1)
+
+
+def porespy_map(mask: Any) -> Any:
+    import porespy
+
+    porespy.settings.tqdm["disable"] = True
+    return 2 * porespy.filters.local_thickness(mask)
+
+
+def localthickness_map(mask: Any) -> Any:
+    import localthickness
+
+    return 2 * localthickness.local_thickness(mask, scale=0.5)
+
+
+def tools() -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "siltomo map": siltomo_map,
+        "siltomo counts": siltomo_counts,
+        "siltomo counts, 128 planes at a time": siltomo_stream,
+        "siltomo map, fiji": siltomo_fiji,
     }
-    try:
-        import porespy
-
-        porespy.settings.tqdm["disable"] = True
-        found["PoreSpy default x 2"] = lambda: 2 * porespy.filters.local_thickness(mask)
-    except ImportError:
-        print("PoreSpy is not installed: left out")
-    try:
-        import localthickness
-
-        found["localthickness scale 0.5 x 2"] = lambda: 2 * localthickness.local_thickness(mask, scale=0.5)
-    except ImportError:
-        print("localthickness is not installed: left out")
+    if find_spec("porespy"):
+        found |= {"PoreSpy default x 2": porespy_map}
+    if find_spec("localthickness"):
+        found |= {"localthickness scale 0.5 x 2": localthickness_map}
     return found
 
 
-def in_slabs(mask: np.ndarray, threads: int) -> object:
-    planes = len(mask) // 4
-    parts = [
-        slab_thickness_counts(
-            lambda a, b: mask[a:b], z, min(z + planes, len(mask)), len(mask), halo=48, threads=threads
-        )
-        for z in range(0, len(mask), planes)
-    ]
-    return sum(parts[1:], start=parts[0])
-
-
-def difference(found: object, exact: np.ndarray, mask: np.ndarray) -> tuple[str, str]:
-    """Return the mean and the largest difference to the exact diameters."""
-    if not isinstance(found, np.ndarray):
-        expected = exact[mask].astype(np.float64).mean()
-        return f"{found.mean() / expected - 1:+.2%}", "-"
+def difference(found: Any, exact: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[str, str]:
+    """Return the difference of the means, and the largest of a voxel."""
+    mean = exact[mask].astype(np.float64).mean()
+    if isinstance(found, ThicknessCounts):
+        return f"{found.mean() / mean - 1:+.2%}", "-"
     away = found[mask].astype(np.float64) - exact[mask]
-    return f"{away.mean() / exact[mask].mean():+.2%}", f"{np.abs(away).max():.1f}"
+    return f"{away.mean() / mean:+.2%}", f"{np.abs(away).max():.1f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
+    options = arguments(__doc__ or "", (256,))
+    if options.memory_of:
+        print_memory(tools()[options.memory_of], options.volume)
+        return
     rows = []
-    for name, field in (("crack", crack_field), ("porous", porous_field)):
-        mask = np.ascontiguousarray(field(options.side))
-        found = contenders(mask, options.threads)
-        exact = local_thickness(mask)
-        differences = {tool: difference(run(), exact, mask) for tool, run in found.items()}
-        seconds = interleaved(found, options.rounds)
-        own = seconds["siltomo map"][0]
-        for tool, run in found.items():
-            cpu, wall = seconds[tool]
-            rows.append([
-                f"{name} {options.side}^3", tool, f"{cpu:.3f}", f"{wall:.3f}", f"{mask.size / cpu / 1e6:.1f}",
-                f"{cpu / own:.2f}", f"{peak_bytes(run) / mask.size:.1f}", *differences[tool],
-            ])  # fmt: skip
-    header = [
-        "field", "tool", "CPU s", "wall s", "Mvoxel / CPU s", "CPU / siltomo map", "byte / voxel", "mean",
-        "largest difference (voxel)",
-    ]  # fmt: skip
-    print(table(header, rows))
+    for n in options.sizes:
+        for kind in ("crack", "porous"):
+            mask = make_mask(n, kind)
+            runs = {name: partial(tool, mask) for name, tool in tools().items()}
+            exact = siltomo_map(mask)
+            away = {name: difference(run(), exact, mask) for name, run in runs.items()}
+            spent = cpu_seconds(runs, options.rounds)
+            for name, seconds in spent.items():
+                memory = bytes_per_voxel(__file__, name, mask)
+                rate, ratio = mask.size / seconds / 1e6, seconds / spent["siltomo map"]
+                cells = (
+                    f"{kind} {n}^3",
+                    name,
+                    f"{seconds:.3f}",
+                    f"{rate:.1f}",
+                    f"{ratio:.1f}",
+                    f"{memory:.1f}",
+                )
+                rows.append((*cells, *away[name]))
+    head = ("volume", "tool", "CPU s", "Mvoxel/CPU s", "the map is faster by", "B/voxel beside the input")
+    print(table((*head, "mean", "largest difference (voxel)"), rows))
+    print()
+    print(versions("siltomo", "porespy", "localthickness", "numba"))
 
 
 if __name__ == "__main__":
