@@ -1,26 +1,26 @@
 """When a slab of planes decides the local thickness of its core planes.
 
 A slab is computed from its core planes and a halo on either side. The halo is enough when a certificate holds
-that is read off the distances in the slab itself. With ``d(p)`` the distance of a point to the nearest
-background voxel of the volume, ``d_s`` the same with the background of the slab only (``d_s >= d``), lengths
-in steps:
+that is read off the distances in the slab itself. Let ``d(p)`` be the distance of a point to the nearest
+background voxel of the volume, and ``d_s(p)`` to that of the slab alone, so that ``d_s >= d``. Lengths are in
+steps, ``w`` are the weights of the axes, and what is said of the lower end holds for the upper one.
 
-1. *Seen centres are right or do not matter.* Unseen background lies at least ``sqrt(wz) * (z + 1)`` from the
-   plane
-   that is ``z`` planes into the slab. Where ``d_s(c)`` is not longer than that, ``d_s(c) = d(c)``. Other
-   centres must be too far from the core to reach it with ``d_s(c)``, hence with ``d(c)``. A ball that was
-   dropped because a neighbour's ball contains it loses nothing: if it reaches the core, so does the
+1. *Seen centres are right, or do not matter.* The background that is not seen is at least
+   ``sqrt(wz) * (z + 1)`` away from the plane that is ``z`` planes into the slab. A centre with ``d_s`` up to
+   that has ``d_s = d``. Any other must be too far from the core to reach it with ``d_s``, hence with ``d``. A
+   ball that is dropped because a neighbour's contains it loses nothing: if it reaches the core, so does the
    neighbour's, which then is right.
-2. *Unseen centres do not matter.* Let ``c`` before the first plane of the slab reach the core voxel ``x``, so
-   ``|x - c| <= d(c)``. The segment from ``c`` to ``x`` crosses the first plane at a point ``p`` of the
-   window. As ``d`` changes by at most the way walked, ``|x - p| = |x - c| - |c - p| <= d(c) - |c - p| <=
-   d(p)``. The voxel ``q`` of that plane nearest to ``p`` is at most ``m / 2`` away, ``m = sqrt(wy + wx)``; so
-   ``|x - q| <= d(p) + m/2 <= d(q) + m <= d_s(q) + m``. Such a ``c`` does not exist if the largest ``d_s`` of
-   the first plane plus ``m`` is below the distance of that plane to the core.
+2. *Centres that are not seen do not matter.* Let ``c``, before the first plane of the slab, reach the voxel
+   ``x`` of the core: ``|x - c| <= d(c)``. The segment from ``c`` to ``x`` crosses the first plane in a point
+   ``p``. As ``d`` changes by at most the way walked,
+   ``|x - p| = |x - c| - |c - p| <= d(c) - |c - p| <= d(p)``. The voxel ``q`` of that plane nearest to ``p``
+   is at most ``m / 2`` away, ``m = sqrt(wy + wx)``; so ``|x - q| <= d(p) + m / 2 <= d(q) + m <= d_s(q) + m``.
+   There is no such ``c`` if the largest ``d_s`` of the first plane plus ``m`` is less than the distance of
+   that plane to the core.
 
-Both follow from the largest squared distance of each plane, and both hold once the halo exceeds the largest
-diameter of the volume and ``m``: then ``d_s = d`` except within one radius of the cut, where ``d_s`` grows by
-at most the way from the cut. Without a certificate the halo doubles.
+Both can be told from the largest squared distance of each plane. Both hold once the halo is longer than the
+largest thickness plus ``m``: ``d_s`` is ``d`` where the end of the slab is more than the largest radius away,
+and from there towards the end it grows by at most the way, so that it never bridges the rest of the halo.
 """
 
 from __future__ import annotations
