@@ -13,6 +13,7 @@ from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from siltomo.catalog import voxel_faults
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.passes import Pass
 from siltomo.engine.plan import Plan
@@ -44,12 +45,14 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
 
 @dataclass(frozen=True)
 class _StoredPlanes:
-    """Reads planes of a stored volume."""
+    """Reads planes of a stored volume; damage is an error that names the volume."""
 
     array: Any
+    name: str
 
     def __call__(self, start: int, stop: int) -> NDArray[Any]:
-        return np.asarray(self.array[start:stop])
+        with voxel_faults(self.name):
+            return np.asarray(self.array[start:stop])
 
 
 def _run_pass(
@@ -57,18 +60,26 @@ def _run_pass(
 ) -> Iterator[tuple[str, MetricResult | str]]:
     try:
         totals = measure_volume(catalog, one, progress)
-    except SiltomoError as error:
-        yield from ((item.key, str(error)) for item in one.items)
-        return
-    except (MemoryError, ArithmeticError, ValueError, RuntimeError, OSError) as error:
-        yield from ((item.key, f"{type(error).__name__}: {error}") for item in one.items)
+    except Exception as error:  # a damaged volume, a full memory, a plug-in's mistake: the other passes go on
+        yield from ((item.key, _why(error)) for item in one.items)
         return
     for item in one.items:
         sample = item.subject.sample(item.request.phase)
         mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
-        result = _result(item, item.request.finish(mine, sample))
+        try:
+            result = _result(item, item.request.finish(mine, sample))
+        except Exception as error:  # whatever a stranger's metric raises, the other rows stand
+            yield item.key, f"metric {item.request.name}: {_why(error)}"
+            continue
         catalog.store.put_result(item.key, result.model_dump(mode="json"))
         yield item.key, result
+
+
+def _why(error: Exception) -> str:
+    """Say in a row what an error would say: what went wrong, and the command that mends it."""
+    if not isinstance(error, SiltomoError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error}: {error.fix}" if isinstance(error.fix, str) and error.fix else str(error)
 
 
 def measure_volume(
@@ -77,7 +88,8 @@ def measure_volume(
     """Read a volume once, block by block over dask, and return the total of each measure."""
     if one.subject.stored is None:
         raise ValueError("a subject without labels cannot be measured")
-    read = _StoredPlanes(catalog.store.open_volume(one.subject.stored))
+    stored = one.subject.stored
+    read = _StoredPlanes(catalog.store.open_volume(stored), f"segmentation {stored.id}")
     depth, measures = one.shape[0], one.measures
     after = max(measure.after for measure in measures)
     count, lock, done = one.blocks, threading.Lock(), 0

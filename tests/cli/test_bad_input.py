@@ -324,7 +324,8 @@ def test_a_damaged_volume_fails_its_rows_and_keeps_the_others(
     assert envelope["ok"] is False
     by_segmentation = {row["segmentation"]: row for row in envelope["data"]}
     assert by_segmentation["op1-seg"]["status"] == "failed"
-    assert by_segmentation["op1-seg"]["reason"]
+    assert "segmentation op1-seg" in by_segmentation["op1-seg"]["reason"]
+    assert "siltomo catalog verify" in by_segmentation["op1-seg"]["reason"]
     assert by_segmentation["s2"]["status"] == "ok"
     assert "1 of 2 rows failed" in envelope["warnings"][0]
     verified = cli("catalog", "verify", "--full", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,3 +213,20 @@ def test_writing_begins_with_settling_what_was_killed(study: Path, monkeypatch: 
     )
     monkeypatch.setattr(catalog.store, "recover", lambda: pytest.fail("once is enough"))
     catalog.add(Cell(id="zn2", formulation="zn"))
+
+
+def test_a_metric_that_breaks_leaves_the_others_whole(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from siltomo.metrics import registry
+
+    found = registry.find("crack_interconnectivity")[0]
+
+    def broken(**_: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setitem(registry._metrics, found.name, replace(found, function=broken))
+    catalog = siltomo.open_catalog(study)
+    plan = make_plan(catalog, ["crack_volume_fraction", "crack_interconnectivity"])
+    rows = {row["metric"]: row for row in run_plan(catalog, plan)}
+    assert rows["crack_volume_fraction"]["status"] == "ok"
+    assert rows["crack_interconnectivity"]["status"] == "failed"
+    assert "KeyError: 'oops'" in rows["crack_interconnectivity"]["reason"]
