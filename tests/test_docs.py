@@ -25,11 +25,10 @@ def blocks(name: str, language: str) -> list[str]:
 @pytest.fixture
 def compute_example() -> Any:
     """Declare the example of docs/adding-a-metric.md, and take it back."""
-    (code,) = blocks("docs/adding-a-metric.md", "python")
+    codes = blocks("docs/adding-a-metric.md", "python")
     known = dict(registry._metrics)
-    exec(
-        compile(code.replace("from __future__", "# "), "adding-a-metric.md", "exec"), {"__name__": "example"}
-    )
+    for code in codes:
+        exec(compile(code, "adding-a-metric.md", "exec"), {"__name__": "example"})
 
     def compute(labels: np.ndarray) -> Any:
         request = registry.request("crack_isolated_fraction", {})

@@ -51,7 +51,10 @@ def metrics_text() -> str:
         lines += ["", "## " + ", ".join(f"`{m.name.replace('{phase}', '<phase>')}`" for m in metrics), ""]
         lines += [f"Unit: `{metrics[0].unit}`. Version: {metrics[0].version}.", ""]
         lines += [_markdown(metrics[0].description), ""]
-        parameters = describe_metric(metrics[0].name.replace("{phase}", "phase"))["parameters"]
+        shown = describe_metric(metrics[0].name.replace("{phase}", "phase"))
+        lines += [f"- `{i['name']}`: {i['takes']}" for i in shown["inputs"]]
+        lines += [f"- assumes: {shown['assumption']}"] if shown["assumption"] else []
+        parameters = shown["parameters"]
         lines += [f"- `--set {p['name']}=...`: {p['takes']}; default {p['default']}" for p in parameters]
     return "\n".join(lines).rstrip() + "\n"
 
