@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,20 @@ def bytes_per_voxel(script: str, tool: str, volume: NDArray[Any], *more: str) ->
 def print_memory(run: Callable[[NDArray[Any]], Any], path: str) -> None:
     """Print the bytes by which a tool raises the peak of this process beyond its input."""
     volume = np.load(path)
-    run(volume[:64, :64, :64].copy())  # compile first
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run(volume[:32, :32, :32].copy())  # compile first
+    before = peak_bytes()
     run(volume)
-    unit = 1 if sys.platform == "darwin" else 1024
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
+    print(peak_bytes() - before)
+
+
+def peak_bytes() -> int:
+    """Return the largest resident size of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would begin with the size of the parent process
+        return 1024 * next(
+            int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def versions(*packages: str) -> str:

@@ -217,7 +217,7 @@ class Components:
     def sizes(self) -> Ints:
         """Voxels of each component, descending."""
         everything = self.isolated + self.touching
-        return np.repeat(everything.sizes, everything.counts)[::-1].copy()
+        return np.repeat(everything.sizes[::-1], everything.counts[::-1])
 
     @property
     def total_voxels(self) -> int:

@@ -264,7 +264,7 @@ def _count_shorts(words: Any, tables: Any) -> None:
 @kernel
 def _count_reals(values: Any, lower: float, upper: float, bins: int, tables: Any) -> None:
     """Count values into bins, and behind them those below, above and undefined."""
-    slots = np.empty(512, np.int32)
+    slots = np.empty(512, np.uint32)  # unsigned: as an index never counted from the end
     for start in range(0, values.size, 512):
         block = values[start : start + 512]
         _find_slots(block, lower, upper, bins, slots)

@@ -108,7 +108,10 @@ def surface_area(
     """
     edges = as_edges(spacing)
     if estimator not in ("crofton13", "crofton3"):
-        raise BadInputError(f"unknown surface estimator {estimator!r}; known: crofton13, crofton3")
+        raise BadInputError(
+            f"unknown surface estimator {estimator!r}; known from a histogram: crofton13, crofton3",
+            fix="call smoothed_mesh_area with the mask for smoothed_mesh",
+        )
     directions, weights = (
         (DIRECTIONS, direction_weights(edges))
         if estimator == "crofton13"
