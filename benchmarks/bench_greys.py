@@ -2,7 +2,6 @@
 
 ``python benchmarks/bench_greys.py --sizes 256 512``
 """
-# ruff: noqa: PLC0415  peers are imported where they are called
 
 from __future__ import annotations
 

@@ -11,9 +11,13 @@
     │   ├── TakenError                                   an id is taken by something else
     │   ├── ExpressionError                              a --where expression cannot be read
     │   ├── RegistrationError                            a metric was declared wrongly
-    │   └── TooLargeError                                a plan needs more memory than is allowed
+    │   ├── TooLargeError                                a plan needs more memory than is allowed
+    │   ├── NoBackgroundError    (kernels)               a phase fills its volume: no distance, no thickness
+    │   └── HaloTooLargeError    (kernels)               a thickness needs more planes than may be read
+    ├── StorageError         (OSError)          exit 3   the disk is full, failing, or may not be written
     ├── NotFoundError        (LookupError)      exit 4   no such catalog, cell, scan, metric, file
-    ├── CheckFailedError     (ValueError)       exit 5   verification found damage, a check did not hold
+    ├── CheckFailedError     (ValueError)       exit 5   a check did not hold
+    │   └── DamagedError                                 stored bytes are not what was written
     ├── MissingPartError     (ImportError)      exit 6   an optional reader or renderer is not installed
     ├── SomeFailedError      (RuntimeError)     exit 7   some items failed, the others were kept
     └── UsageError           (ValueError)       exit 2   the command itself is wrong
@@ -29,6 +33,7 @@ __all__ = [
     "Amend",
     "BadInputError",
     "CheckFailedError",
+    "DamagedError",
     "ExpressionError",
     "FormatError",
     "MismatchError",
@@ -38,6 +43,7 @@ __all__ = [
     "RegistrationError",
     "SiltomoError",
     "SomeFailedError",
+    "StorageError",
     "TakenError",
     "TooLargeError",
     "UnitError",
@@ -104,12 +110,16 @@ class UnitError(BadInputError):
     """A quantity has no unit, a wrong one, or is no quantity."""
 
     default_code = "SIL104"
+    instead: str = ""
+    """What was probably meant, such as ``"0.65 um"``."""
 
 
 class RecordError(BadInputError):
     """A record breaks its schema or contradicts itself."""
 
     default_code = "SIL190"
+    instead: Mapping[str, str] = {}
+    """What was probably meant, by field."""
 
 
 class FormatError(BadInputError):
@@ -160,6 +170,19 @@ class CheckFailedError(SiltomoError, ValueError):
 
     exit_code = 5
     default_code = "SIL150"
+
+
+class DamagedError(CheckFailedError):
+    """Stored bytes are not what was written."""
+
+    default_code = "SIL151"
+
+
+class StorageError(SiltomoError, OSError):
+    """The disk below the catalog is full, failing, or may not be written."""
+
+    exit_code = 3
+    default_code = "SIL182"
 
 
 class MissingPartError(SiltomoError, ImportError):

@@ -26,13 +26,18 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
 _QUANTITY = re.compile(
     rf"\s*(?P<value>{_NUMBER})\s*"
     rf"(?:(?:±|\+/-|\+-)\s*(?P<uncertainty>{_NUMBER})\s*)?"
-    r"(?P<unit>[^\d\s.+\-±].*)?\s*",
+    r"(?P<unit>(?:1\s*/|[^\d\s.,+\-±]).*)?\s*",
 )
 _GROUPED = re.compile(
     rf"\s*\(\s*(?P<value>{_NUMBER})\s*(?:±|\+/-|\+-)\s*(?P<uncertainty>{_NUMBER})\s*\)\s*(?P<unit>\S.*)?\s*"
 )
-# Pint evaluates exponents eagerly and takes "9**9**9" at its word: only small integer powers get through.
-_UNIT = re.compile(r"[A-Za-zµΩ°Å%][\w%°]*(?:\s*(?:\*\*|\^|\*|/|·|\s)\s*-?[\w%°()Å]+)*")
+# Pint evaluates what it reads and takes "9**9**9" at its word: only products of small powers get through.
+_FACTOR = r"[A-Za-z%°][A-Za-z0-9_%°]*(?:\s*(?:\*\*|\^)\s*(?:-?\d|\(-?\d\))(?!\d))?"
+_GROUP = rf"\(\s*{_FACTOR}(?:(?:\s*\*\s*|\s+){_FACTOR})*\s*\)"
+_UNIT = re.compile(
+    rf"(?:1\s*/\s*(?:{_FACTOR}|{_GROUP})|{_FACTOR})"
+    rf"(?:\s*\*\s*{_FACTOR}|\s*/\s*(?:{_FACTOR}|{_GROUP})|\s+{_FACTOR})*"
+)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
@@ -97,11 +102,8 @@ def _unit(text: str) -> Any:
     tidy = tidy_unit(text)
     if tidy in ("", "1", "dimensionless"):
         return registry().Unit("dimensionless")
-    if len(tidy) > MAX_TEXT or not _UNIT.fullmatch(re.sub(r"^1\s*/", "m/", tidy)):
-        raise UnitError(f"{text!r} is not a unit")
-    for power in re.findall(r"(?:\*\*|\^)\s*(\S+)", tidy):
-        if not re.fullmatch(r"\(?-?\d\)?(?:[*/].*)?", power):
-            raise UnitError(f"{text!r} is not a unit: powers are whole numbers from -9 to 9")
+    if len(tidy) > MAX_TEXT or not _UNIT.fullmatch(tidy):
+        raise UnitError(f"{text!r} is not a unit (a product of units with powers from -9 to 9)")
     try:
         found = registry().parse_units(tidy)
     except Exception as error:  # pint raises many kinds, some of them not even ValueErrors
@@ -203,8 +205,7 @@ class Quantity:
         else:
             raise UnitError(f"{given!r} is no quantity: write a number and a unit, such as '{example}'")
         if not unit and not unitless:
-            wanted = example.split(maxsplit=1)[-1]
-            raise UnitError(f"'{given}' has no unit: did you mean '{value:.12g} {wanted}'?")
+            raise _meant(f"'{given}' has no unit", f"{value:.12g} {example.split(maxsplit=1)[-1]}")
         unit = tidy_unit(unit) or "1"
         _unit(unit)
         return cls(_round12(value), unit, uncertainty)
@@ -242,12 +243,21 @@ class Quantity:
         return f"Quantity({str(self)!r})"
 
 
+def _meant(problem: str, instead: str) -> UnitError:
+    error = UnitError(f"{problem}: did you mean '{instead}'?")
+    error.instead = instead
+    return error
+
+
 def _split(text: str, example: str) -> tuple[float, float | None, str]:
     """Split '1.75 +/- 0.05 mg' into its three parts; no arithmetic is ever evaluated."""
     tidy = text.strip().replace("−", "-")
     found = None if len(tidy) > MAX_TEXT else _QUANTITY.fullmatch(tidy) or _GROUPED.fullmatch(tidy)
     if not found:
-        raise UnitError(f"'{text[:MAX_TEXT]}' is no quantity: write a number and a unit, such as '{example}'")
+        comma = "; decimals take a point" if re.search(r"\d,\d", tidy) else ""
+        raise UnitError(
+            f"'{text[:MAX_TEXT]}' is no quantity: write a number and a unit, such as '{example}'{comma}"
+        )
     spread = found["uncertainty"]
     return float(found["value"]), None if spread is None else float(spread), (found["unit"] or "").strip()
 

@@ -1,4 +1,4 @@
-"""Fill a bag: the volume, the small files beside it, the lists of both, and the proof that the disk has them."""
+"""Fill a bag: the volume, small files beside it, the lists of both, and the proof that the disk has them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from siltomo.catalog.content import Planes
 from siltomo.catalog.layout import IMAGE, LABELS, MANIFEST, RECORD, SIZES
 from siltomo.catalog.manifest import FileFact, bag_problems, manifest_texts, volume_files
 from siltomo.catalog.records import VolumeRef
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.volume_writer import Progress, compare_with_source, write_volume
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec
+from siltomo.errors import DamagedError
 
 __all__ = ["fill_bag"]
 
@@ -36,17 +36,17 @@ def fill_bag(
     """
     from siltomo.catalog.zarr_stores import open_level
 
+    for name in extra:
+        _check_name(name)
     bag, path = transaction.bag, LABELS if spec.is_labels else IMAGE
     facts, written = write_volume(bag / path, spec, planes, fs=transaction.fs, progress=progress)
     files = {f"{path}/{key}": fact for key, fact in written.items()}
     for name, data in extra.items():
-        transaction.store(bag / _checked_name(name), data)
+        transaction.store(bag / name, data)
         files[name] = FileFact(len(data), hashlib.sha256(data).hexdigest())
     sums, sizes = manifest_texts(files)
     transaction.store(bag / SIZES, sizes)
     transaction.store(bag / MANIFEST, sums)
-    for name in (*files, SIZES, MANIFEST):
-        transaction.fs.protect(bag / name)
     for name, what in bag_problems(bag, files, full=True):
         raise DamagedError(f"the disk does not give back what was written: {what}", where=str(bag / name))
     compare_with_source(open_level(bag / path, volume_files(files, path), 0), facts.content)
@@ -63,10 +63,9 @@ def fill_bag(
     return volume, facts
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> None:
     """Refuse names of small files that leave the bag or hide something in it."""
     parts = PurePosixPath(name).parts
     plain = name == "/".join(parts) and parts and not {".", "..", "/"} & set(parts)
     if not plain or "\\" in name or "\n" in name or parts[0] in {IMAGE, LABELS, MANIFEST, SIZES, RECORD}:
         raise ValueError(f"{name!r} cannot be the name of a file in a bag")
-    return name

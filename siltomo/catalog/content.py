@@ -23,8 +23,8 @@ BATCH_BYTES = 32 << 20
 class ContentHasher:
     """Digest voxels plane by plane, in ascending z.
 
-    The id is the sha256 of a header (voxel type and shape) followed by the sha256 of each slab of 64 planes, in
-    C order and little endian. It does not depend on how many planes come at a time.
+    The id is the sha256 of a header (voxel type and shape) followed by the sha256 of each slab of 64
+    planes, in C order and little endian. It does not depend on how many planes come at a time.
 
     Parameters
     ----------
@@ -92,7 +92,8 @@ def content_of(planes: Planes, shape: tuple[int, int, int], dtype: DTypeLike) ->
     Parameters
     ----------
     planes
-        Gives the planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x); called in ascending order.
+        Gives the planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x); called in ascending
+        order.
     shape
         Voxels along z, y, x.
     dtype

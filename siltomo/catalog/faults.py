@@ -7,19 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from siltomo.errors import SiltomoError
+from siltomo.errors import DamagedError, SiltomoError, StorageError
 
-__all__ = ["StorageError", "storage_faults"]
+__all__ = ["storage_faults", "voxel_faults"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-class StorageError(SiltomoError, OSError):
-    """The disk below the catalog is full, failing, or may not be written."""
-
-    exit_code = 3
-    default_code = "SIL182"
 
 
 @contextmanager
@@ -31,6 +24,27 @@ def storage_faults(root: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise _explained(error, root) from error
+
+
+@contextmanager
+def voxel_faults(what: str) -> Iterator[None]:
+    """Raise as :class:`DamagedError` what zarr says when the checksum of a chunk does not match.
+
+    Parameters
+    ----------
+    what
+        What is read, for the message, such as ``"scan ref1-op07"``.
+    """
+    try:
+        yield
+    except SiltomoError:
+        raise
+    except ValueError as error:
+        if "checksum" not in str(error):
+            raise
+        raise DamagedError(
+            f"voxels of {what} are damaged: {error}", fix="siltomo catalog verify --full"
+        ) from error
 
 
 def _explained(error: OSError, root: Path) -> StorageError:

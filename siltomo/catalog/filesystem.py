@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +20,9 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 
 class FileSystem:
@@ -48,8 +52,9 @@ class FileSystem:
         self.fsync(path)
 
     def protect(self, path: Path) -> None:
-        """Take away the right to write a file."""
-        path.chmod(0o444)
+        """Take away the right to write a file, where the disk knows rights."""
+        with suppress(PermissionError):
+            path.chmod(0o444)
 
     def rename(self, old: Path, new: Path) -> None:
         """Move a file or folder to a name that must be free."""
@@ -58,8 +63,16 @@ class FileSystem:
         old.rename(new)
 
     def link(self, old: Path, new: Path) -> None:
-        """Give a file a second name: whole at once, and an error when the name is taken."""
-        os.link(old, new)
+        """Give a file a second name: whole at once, and an error when the name is taken.
+
+        Where the disk has no hard links (exFAT, some network shares) the file is moved there, under a lock.
+        """
+        try:
+            os.link(old, new)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _move_exclusively(old, new)
 
     def unlink(self, path: Path) -> None:
         """Remove a name; no error when it is gone."""
@@ -106,10 +119,14 @@ class Lock:
         try:
             # the name goes first: whoever opens it between the two finds another inode and lets go
             if os.name != "nt":
-                self._fs.unlink(self.path)
+                self._remove()
         finally:
             os.close(self._descriptor)
         if os.name == "nt":
+            self._remove()
+
+    def _remove(self) -> None:
+        with suppress(OSError):  # recovery sweeps it; what was done under the lock is done
             self._fs.unlink(self.path)
 
 
@@ -117,8 +134,23 @@ def listing(path: Path) -> list[str]:
     """Return the sorted names in a folder; none when there is no such folder."""
     try:
         return sorted(entry.name for entry in os.scandir(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _move_exclusively(old: Path, new: Path) -> None:
+    """Rename a file unless the name is taken, safe against other processes of this computer."""
+    if fcntl is None:  # renaming never overwrites on Windows
+        old.rename(new)
+        return
+    folder = os.open(new.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if new.exists():
+            raise FileExistsError(errno.EEXIST, "already there", str(new))
+        old.rename(new)
+    finally:
+        os.close(folder)
 
 
 def _full_sync(descriptor: int) -> None:

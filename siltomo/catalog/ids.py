@@ -1,4 +1,4 @@
-"""Names on disk: ids that mean the same on every file system, and transaction names that sort by time."""
+"""Names on disk besides ids: kinds, content keys, and transaction names that sort by time."""
 
 from __future__ import annotations
 
@@ -6,62 +6,35 @@ import difflib
 import re
 import secrets
 import time
-import unicodedata
 from collections.abc import Iterable
 
-from siltomo.errors import BadInputError
+__all__ = [
+    "check_key",
+    "check_kind",
+    "is_kind",
+    "is_transaction",
+    "nearest",
+    "new_transaction",
+]
 
-__all__ = ["check_id", "check_key", "check_kind", "nearest", "new_transaction", "slug"]
-
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _KIND = re.compile(r"[a-z][a-z_]{0,30}[a-z]")
 _KEY = re.compile(r"[0-9a-f]{64}")
-# Windows refuses these as file names, with any ending
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+_TRANSACTION = re.compile(r"[0-9a-f]{22}")
 
 
-def slug(text: str) -> str:
-    """Return the id nearest to a free text.
-
-    Examples
-    --------
-    >>> slug("Réf 1 / OP 07"), slug("con")
-    ('ref-1-op-07', 'con-1')
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    short = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:64].strip("-_")
-    return f"{short}-1" if short in _RESERVED else short or "unnamed"
+def is_kind(name: str) -> bool:
+    """Return whether a name can be a kind of record."""
+    return bool(_KIND.fullmatch(name)) and name != "result"
 
 
-def check_id(given: str) -> str:
-    """Return an id that is fit to be a folder's name on every system.
-
-    Lower-case letters, digits, ``-`` and ``_``, at most 64, with a letter or digit at both ends. Upper case
-    is refused because macOS and Windows take ``Ref1`` and ``ref1`` for one name.
-
-    Raises
-    ------
-    BadInputError
-        When it is not; the message suggests one.
-
-    Examples
-    --------
-    >>> check_id("ref1-op07")
-    'ref1-op07'
-    """
-    if not isinstance(given, str) or not _ID.fullmatch(given) or given in _RESERVED:
-        raise BadInputError(
-            f"{given!r} cannot be an id: use 1 to 64 lower-case letters, digits, '-' and '_', with a letter or "
-            f"digit at both ends, and no name that Windows reserves",
-            code="SIL114",
-            fix=f"use the id {slug(str(given))!r}",
-        )
-    return given
+def is_transaction(name: str) -> bool:
+    """Return whether a name is one of :func:`new_transaction`."""
+    return bool(_TRANSACTION.fullmatch(name))
 
 
 def check_kind(kind: str) -> str:
     """Return the kind of a record; a wrong one is a mistake in the program."""
-    if not _KIND.fullmatch(kind) or kind == "result":
+    if not is_kind(kind):
         raise ValueError(f"{kind!r} is no kind of record (results have put_result and find_result)")
     return kind
 

@@ -57,7 +57,11 @@ class Layout:
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folders that a new catalog starts with."""
-        return (self.records, self.objects, self.staging, self.locks, self.trash)
+        return (self.records, self.objects, *self.private())
+
+    def private(self) -> tuple[Path, ...]:
+        """Return the folders that only writers look into; mostly empty, so a copy may lack them."""
+        return (self.staging, self.locks, self.trash)
 
     def revisions(self, kind: str, id_: str) -> Path:
         """Return the folder of a record's revisions."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES
-from siltomo.catalog.sealed import DamagedError
+from siltomo.errors import DamagedError
 
 __all__ = [
     "FileFact",

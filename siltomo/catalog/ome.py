@@ -48,8 +48,8 @@ def group_json(spec: VolumeSpec, levels: tuple[LevelPlan, ...], *, content: str)
 def _dataset(spec: VolumeSpec, level: LevelPlan) -> dict[str, Any]:
     """Return where a level's voxels lie.
 
-    The mean of 2 voxels lies between them, so the grey levels move by half the block less half a voxel; labels
-    keep the first voxel of a block and do not move.
+    The mean of 2 voxels lies between them, so the grey levels move by half the block less half a voxel;
+    labels keep the first voxel of a block and do not move.
     """
     edges = list(zip(spec.voxel_size_um, level.scale, strict=True))
     offset = [0.0 if spec.is_labels else edge * (scale - 1) / 2 for edge, scale in edges]

@@ -13,9 +13,9 @@ __all__ = ["halve"]
 def halve(planes: NDArray[Any], factors: tuple[int, int, int], *, labels: bool) -> NDArray[Any]:
     """Return one or two planes reduced to one.
 
-    Labels keep every second voxel, beginning with the first. Greys are averaged over the 2 x 2 x 2 voxels that
-    exist (at an odd border fewer); integer means are rounded to the nearest, halves up. Each level is made from
-    the one above, so rounding adds up to at most half a grey value per level.
+    Labels keep every second voxel, beginning with the first. Greys are averaged over the 2 x 2 x 2 voxels
+    that exist (at an odd border fewer); integer means are rounded to the nearest, halves up. Each level is
+    made from the one above, so rounding adds up to at most half a grey value per level.
 
     Parameters
     ----------
@@ -34,29 +34,32 @@ def halve(planes: NDArray[Any], factors: tuple[int, int, int], *, labels: bool) 
     """
     if labels:
         return planes[:: factors[0], :: factors[1], :: factors[2]]
-    wide = _accumulator(planes.dtype)
-    total = planes.astype(wide)
+    wide, total = _accumulator(planes.dtype), planes
     for axis, factor in enumerate(factors):
         if factor == 2:
-            total = _pair_sum(total, axis)
+            total = _pair_sum(total, axis, wide)
     n = int(np.prod(factors))
-    if planes.dtype.kind == "f":
-        return (total / n).astype(planes.dtype)
-    return ((total + n // 2) >> (n.bit_length() - 1)).astype(planes.dtype)
+    mean = total / n if planes.dtype.kind == "f" else (total + wide(n // 2)) >> wide(n.bit_length() - 1)
+    made: NDArray[Any] = mean.astype(planes.dtype)
+    return made
 
 
-def _accumulator(dtype: np.dtype[Any]) -> type[np.generic]:
-    """Return a type that holds the sum of eight values."""
+def _accumulator(dtype: np.dtype[Any]) -> type[Any]:
+    """Return the narrowest type that holds the sum of eight values."""
     if dtype.kind == "f":
         return np.float64
-    return np.int32 if dtype.itemsize <= 2 else np.int64
+    unsigned = {1: np.uint16, 2: np.uint32, 4: np.uint64}
+    signed = {1: np.int16, 2: np.int32, 4: np.int64}
+    return (unsigned if dtype.kind == "u" else signed)[dtype.itemsize]
 
 
-def _pair_sum(values: NDArray[Any], axis: int) -> NDArray[Any]:
+def _pair_sum(values: NDArray[Any], axis: int, wide: type[Any]) -> NDArray[Any]:
     """Add neighbours along an axis; a last one without a partner counts twice, so that means stay means."""
-    moved = np.moveaxis(values, axis, 0)
-    first, second = moved[0::2], moved[1::2]
-    total = first.copy()
-    total[: len(second)] += second
-    total[len(second) :] += first[len(second) :]
-    return np.moveaxis(total, 0, axis)
+    along = [slice(None)] * 3
+    first = values[(*along[:axis], slice(0, None, 2), *along[axis + 1 :])]
+    second = values[(*along[:axis], slice(1, None, 2), *along[axis + 1 :])]
+    if first.shape[axis] > second.shape[axis]:
+        last = values[(*along[:axis], slice(-1, None), *along[axis + 1 :])]
+        second = np.concatenate([second, last], axis=axis)
+    total: NDArray[Any] = np.add(first, second, dtype=wide)
+    return total

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from siltomo.catalog.filesystem import listing
+from siltomo.catalog.ids import is_kind, new_transaction
 from siltomo.catalog.layout import Layout, revision_of
-from siltomo.catalog.sealed import DamagedError, seal, unseal
+from siltomo.catalog.sealed import seal, unseal
+from siltomo.errors import DamagedError
+from siltomo.ids import is_id
 
 __all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record", "seal_record", "utc_now"]
 
@@ -89,6 +92,7 @@ def seal_record(
         "id": id_,
         "revision": revision,
         "prev": prev,
+        "change": new_transaction(),  # two writers of one text in one second are two all the same
         "created": created,
         "removed": removed,
         "volume": None if volume is None else volume.to_json(),
@@ -151,11 +155,11 @@ class Shelf:
 
     def kinds(self) -> list[str]:
         """Return the kinds that have a folder, results left out."""
-        return [name for name in listing(self._layout.records) if name != "result"]
+        return [name for name in listing(self._layout.records) if is_kind(name)]
 
     def known(self, kind: str) -> list[str]:
         """Return every id that ever had a record of this kind."""
-        return listing(self._layout.records / kind)
+        return [name for name in listing(self._layout.records / kind) if is_id(name)]
 
     def revisions(self, kind: str, id_: str) -> list[int]:
         """Return the revisions that exist, ascending."""
@@ -173,7 +177,7 @@ class Shelf:
         return self.read(kind, id_, revisions[-1]) if revisions else None
 
     def live(self, kind: str) -> Iterator[str]:
-        """Return the ids that are not removed, reading only those records that have more than one revision."""
+        """Yield the ids that are not removed; only records with several revisions are read."""
         for id_ in self.known(kind):
             revisions = self.revisions(kind, id_)
             if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):

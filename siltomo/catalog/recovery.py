@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from siltomo.catalog.filesystem import FileSystem, listing
+from siltomo.catalog.ids import is_transaction
 from siltomo.catalog.layout import RECORD, Layout
 from siltomo.catalog.manifest import bag_problems, read_manifest
 from siltomo.catalog.records import StoredRecord, decode_record
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.transactions import discard, finish_volume, holds
+from siltomo.errors import DamagedError
 
 __all__ = ["Recovered", "recover"]
 
@@ -35,7 +36,8 @@ def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
     Changes of living processes hold their lock and are left alone. May itself be killed and repeated.
     """
     found: list[Recovered] = []
-    for name in listing(layout.staging):
+    fs.look(layout.staging)
+    for name in filter(is_transaction, listing(layout.staging)):
         fs.look(layout.staging / name)
         lock = fs.lock(layout.locks / name)
         if lock is None:
@@ -46,7 +48,8 @@ def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
                 found.append(_settle(layout, fs, staging))
     for name in listing(layout.trash):
         fs.rmtree(layout.trash / name)
-    for name in listing(layout.locks):
+    fs.look(layout.locks)
+    for name in filter(is_transaction, listing(layout.locks)):
         lock = None if (layout.staging / name).exists() else fs.lock(layout.locks / name)
         if lock is not None:
             with lock:

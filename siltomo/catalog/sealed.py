@@ -7,18 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from siltomo.errors import CheckFailedError, RecordError
+from siltomo.errors import DamagedError, RecordError
 
-__all__ = ["DamagedError", "canonical", "checked_body", "seal", "unseal"]
+__all__ = ["canonical", "checked_body", "seal", "unseal"]
 
 MAX_BYTES = 64 << 20
 _SEAL = "sha256"
-
-
-class DamagedError(CheckFailedError):
-    """Stored bytes are not what was written."""
-
-    default_code = "SIL151"
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

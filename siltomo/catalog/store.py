@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog.content import Planes
-from siltomo.catalog.faults import StorageError, storage_faults
+from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
-from siltomo.catalog.ids import check_id, check_key, check_kind, nearest
+from siltomo.catalog.ids import check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import read_manifest, volume_files
+from siltomo.catalog.marker import create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
 from siltomo.catalog.recovery import Recovered, recover
-from siltomo.catalog.sealed import checked_body, seal, unseal
+from siltomo.catalog.refusals import overtaken, taken
+from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.verify import Damage, verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
-from siltomo.errors import MismatchError, NotFoundError, TakenError
+from siltomo.errors import MismatchError, NotFoundError, StorageError
+from siltomo.ids import check_id
 
 if TYPE_CHECKING:
     import zarr
@@ -28,14 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogStore"]
 
-FORMAT, VERSION = "siltomo-catalog", 1
-
 
 class CatalogStore:
     """A folder of immutable records and volumes.
 
-    Every change is one transaction that ends with the exclusive creation of a small sealed record. A crash, a full disk
-    or a racing writer leaves what was there before as it was. Open one with :meth:`create` or :meth:`open`.
+    Every change is one transaction that ends with the exclusive creation of a small sealed record. A crash,
+    a full disk or a racing writer leaves what was there before as it was. Open one with :meth:`create` or
+    :meth:`open`.
 
     Parameters
     ----------
@@ -66,19 +67,9 @@ class CatalogStore:
         StorageError
             When it cannot be written.
         """
-        fs = fs or FileSystem()
-        layout = Layout(Path(root))
-        marker = {"format": FORMAT, "version": VERSION, "uuid": str(uuid.uuid4()), "features": []}
+        layout, fs = Layout(Path(root)), fs or FileSystem()
         with storage_faults(layout.root):
-            if layout.marker.exists():
-                raise _taken_folder(layout.root)
-            for folder in layout.folders():
-                fs.mkdir(folder)
-            with Transaction.begin(layout, fs) as transaction:
-                try:
-                    transaction.commit_marker(seal(marker)[0])
-                except FileExistsError:
-                    raise _taken_folder(layout.root) from None
+            create_marker(layout, fs)
         return cls.open(layout.root, fs=fs)
 
     @classmethod
@@ -96,21 +87,7 @@ class CatalogStore:
         """
         layout = Layout(Path(root))
         with storage_faults(layout.root):
-            try:
-                data = layout.marker.read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                raise NotFoundError(
-                    f"there is no catalog in {layout.root}", fix=f"siltomo init {layout.root}"
-                ) from None
-        marker, _ = unseal(data, where=str(layout.marker))
-        if marker.get("format") != FORMAT or marker.get("version") != VERSION or marker.get("features"):
-            raise MismatchError(
-                f"this catalog has format {marker.get('format')!r} version {marker.get('version')} with features "
-                f"{marker.get('features')}; this siltomo reads version {VERSION}",
-                fix="install a newer siltomo",
-                where=str(layout.marker),
-            )
-        return cls(layout.root, str(marker["uuid"]), fs or FileSystem())
+            return cls(layout.root, read_marker(layout), fs or FileSystem())
 
     @staticmethod
     def is_catalog(root: Path) -> bool:
@@ -194,7 +171,7 @@ class CatalogStore:
                     return record, True
         if newest is not None and not newest.removed and newest.body == made:
             return newest, False
-        raise _taken(kind, id, newest)
+        raise taken(kind, id, newest)
 
     def revise(self, kind: str, id: str, body: Mapping[str, Any], *, of: int) -> StoredRecord:  # noqa: A002
         """Replace a record by its next revision; a body that says the same changes nothing.
@@ -216,7 +193,7 @@ class CatalogStore:
         current = self.get(kind, id)
         made = checked_body(body)
         if current.revision != of:
-            raise _overtaken(current, of)
+            raise overtaken(current, of)
         return current if current.body == made else self._append(current, made, removed=False)
 
     def remove(self, kind: str, id: str) -> StoredRecord:  # noqa: A002
@@ -241,7 +218,7 @@ class CatalogStore:
                 with Transaction.begin(self._layout, self._fs) as transaction:
                     transaction.commit_record(record, data)
             except FileExistsError:
-                raise _overtaken(self._shelf.newest(current.kind, current.id), current.revision) from None
+                raise overtaken(self._shelf.newest(current.kind, current.id), current.revision) from None
         return record
 
     # ------------------------------------------------------------------ results
@@ -283,8 +260,8 @@ class CatalogStore:
                     return record
         if found is None or found.body != made:
             raise MismatchError(
-                f"the result {key} is in the catalog already, with other numbers: the metric gives another answer "
-                f"for the same input each time, or its code was changed without a new version",
+                f"the result {key} is in the catalog already, with other numbers: the metric gives another "
+                f"answer for the same input each time, or its code was changed without a new version",
                 code="SIL113",
                 fix="raise the version of the metric",
                 where=str(self._layout.result(key)),
@@ -313,8 +290,8 @@ class CatalogStore:
         spec
             The volume.
         planes
-            Gives the planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x); called in ascending order, each
-            plane once.
+            Gives the planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x); called in
+            ascending order, each plane once.
         body
             Makes the record once the voxels' content and range are known.
         extra
@@ -337,7 +314,7 @@ class CatalogStore:
         with storage_faults(self.root):
             newest = self._shelf.newest(kind, id)
             if newest is not None and not newest.removed:
-                raise _taken(kind, id, newest)
+                raise taken(kind, id, newest)
             self._check_space(spec)
             try:
                 with Transaction.begin(self._layout, self._fs) as transaction:
@@ -348,7 +325,7 @@ class CatalogStore:
                     data, record = seal_record(kind, id, made, after=newest, volume=volume)
                     transaction.commit_volume(record, data)
             except FileExistsError:
-                raise _taken(kind, id, self._shelf.newest(kind, id)) from None
+                raise taken(kind, id, self._shelf.newest(kind, id)) from None
         return record
 
     def bag(self, record: StoredRecord) -> Path:
@@ -407,8 +384,8 @@ class CatalogStore:
         Parameters
         ----------
         full
-            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is there
-            in its size.
+            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file
+            is there in its size.
         progress
             Called with the bytes of the volumes done and of all.
         """
@@ -424,25 +401,3 @@ class CatalogStore:
                 fix=f"free space on the disk of {self.root}, then repeat the command",
                 where=str(self.root),
             )
-
-
-def _taken(kind: str, id_: str, newest: StoredRecord | None) -> TakenError:
-    since = f" (revision {newest.revision} of {newest.created})" if newest else ""
-    return TakenError(
-        f"{kind} {id_!r} is in the catalog already{since}, with other content",
-        fix="choose another id, or change the record with the command `set`",
-    )
-
-
-def _overtaken(current: StoredRecord | None, of: int) -> TakenError:
-    now = f"revision {current.revision} of {current.created}" if current else "another revision"
-    name = f"{current.kind} {current.id}" if current else "the record"
-    return TakenError(
-        f"{name} was changed by somebody else since it was read: it is {now}, the change was made to revision {of}",
-        code="SIL112",
-        fix="repeat the command",
-    )
-
-
-def _taken_folder(root: Path) -> TakenError:
-    return TakenError(f"{root} is a catalog already", fix=f"siltomo --catalog {root} catalog list")

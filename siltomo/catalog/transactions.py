@@ -1,8 +1,8 @@
 """The steps by which something becomes part of a catalog, so that a reader sees all of it or nothing.
 
-What is being written lies in ``staging/<transaction>/`` under a lock that dies with its process. A volume's bag
-is renamed into ``objects/`` first; then the sealed record is linked to its name in ``records/``, which is the one
-moment that counts: it fails when the name is taken. Each step is synced before the next begins.
+What is being written lies in ``staging/<transaction>/`` under a lock that dies with its process. A volume's
+bag is renamed into ``objects/`` first; then the sealed record is linked to its name in ``records/``, which
+is the one moment that counts: it fails when the name is taken. Each step is synced before the next begins.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Transaction:
     @contextmanager
     def begin(cls, layout: Layout, fs: FileSystem) -> Iterator[Transaction]:
         """Open a transaction; at the end of the block its staging folder is gone, whatever happened."""
+        for folder in layout.private():
+            if not folder.is_dir():
+                fs.mkdir(folder)
         name = new_transaction()
         # the lock comes first: a folder without a lock is a dead one and may be dropped at any time
         while (lock := fs.lock(layout.locks / name)) is None:
@@ -61,9 +64,10 @@ class Transaction:
         return f"{id_}.{self.name}"
 
     def store(self, path: Path, data: bytes) -> None:
-        """Write a file of the transaction, durably up to its name."""
+        """Write a file of the transaction, durably up to its name, and never again."""
         self.fs.mkdir(path.parent)
         self.fs.write(path, data)
+        self.fs.protect(path)
         self.fs.fsync(path)
 
     def commit_marker(self, data: bytes) -> None:
@@ -91,7 +95,6 @@ class Transaction:
     def commit_volume(self, record: StoredRecord, data: bytes) -> None:
         """Make a record and its bag, complete and read back, part of the catalog."""
         self.store(self.bag / RECORD, data)
-        self.fs.protect(self.bag / RECORD)
         sync_folders(self.fs, self.bag)
         self.store(self.staging / RECORD, data)
         # from here on recovery finishes what we began; before, it rolls back
@@ -122,8 +125,7 @@ def finish_volume(layout: Layout, fs: FileSystem, staging: Path, record: StoredR
     fs.fsync_dir(layout.objects)
     if bag.exists() and not published.exists():
         fs.rename(bag, published)
-    fs.fsync_dir(published.parent)
-    fs.fsync_dir(staging)
+    fs.fsync_dir(published.parent)  # should the old name come back with the power, recovery drops it
     link_record(layout, fs, staging / RECORD, record, data)
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siltomo.catalog.filesystem import listing
+from siltomo.catalog.ids import is_kind
 from siltomo.catalog.layout import RECORD, Layout, revision_of
 from siltomo.catalog.manifest import bag_problems, is_litter, read_manifest
 from siltomo.catalog.records import Shelf, StoredRecord, decode_record, read_record
-from siltomo.catalog.sealed import DamagedError, unseal
+from siltomo.catalog.sealed import unseal
+from siltomo.errors import DamagedError
+from siltomo.ids import is_id
 
 __all__ = ["Damage", "verify"]
 
@@ -47,8 +50,8 @@ def verify(
     layout
         The catalog.
     full
-        Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is there in
-        its size.
+        Read every byte. Else all records, lists and metadata are checked, and of voxels that each file is
+        there in its size.
     progress
         Called with the bytes of the volumes done and of all.
 
@@ -58,8 +61,8 @@ def verify(
         Empty when everything is as it was written.
     """
     # a folder may appear while we look: bags are listed before the records that are to name them
-    bags = [(kind, bag) for kind in listing(layout.objects) for bag in listing(layout.objects / kind)]
-    found = [*_check_marker(layout)]
+    bags = [(kind, bag) for kind in filter(is_kind, listing(layout.objects)) for bag in _bags(layout, kind)]
+    found = [*_check_marker(layout), *_check_strays(layout)]
     volumes: list[tuple[StoredRecord, list[StoredRecord]]] = []
     named: set[tuple[str, str]] = set()
     shelf = Shelf(layout)
@@ -79,7 +82,7 @@ def verify(
         if progress is not None:
             progress(done, total)
     for kind, bag in bags:
-        if (kind, bag) not in named and not is_litter(bag):
+        if (kind, bag) not in named:
             found += _check_nameless(layout, kind, bag)
     return found
 
@@ -92,16 +95,36 @@ def _check_marker(layout: Layout) -> Iterator[Damage]:
         yield Damage("catalog", "", layout.marker.name, _words(error), lost, _BACKUP)
 
 
+def _check_strays(layout: Layout) -> Iterator[Damage]:
+    """Report what lies among the records and is none."""
+    for kind in listing(layout.records):
+        folder = layout.records / kind
+        inner = _is_part if kind == "result" else is_id
+        if not (folder.is_dir() and (is_kind(kind) or kind == "result")):
+            yield from _stray(layout, "", "", folder)
+            continue
+        for id_ in listing(folder):
+            if not (inner(id_) and (folder / id_).is_dir()):
+                yield from _stray(layout, kind, "", folder / id_)
+            elif kind != "result":
+                for name in listing(folder / id_):
+                    if revision_of(name) is None:
+                        yield from _stray(layout, kind, id_, folder / id_ / name)
+    for kind in listing(layout.objects):
+        if not (is_kind(kind) and (layout.objects / kind).is_dir()):
+            yield from _stray(layout, "", "", layout.objects / kind)
+
+
+def _is_part(name: str) -> bool:
+    """Return whether a name is a folder of results."""
+    return re.fullmatch("[0-9a-f]{2}", name) is not None
+
+
 def _check_history(layout: Layout, kind: str, id_: str, found: list[Damage]) -> Iterator[StoredRecord]:
     """Yield the readable revisions of a record, and note what is wrong with the others and with the chain."""
     folder = layout.revisions(kind, id_)
-    names = [name for name in listing_or_file(folder) if not is_litter(name)]
+    names = listing(folder)
     revisions = [revision for name in names if (revision := revision_of(name)) is not None]
-    found += [
-        _stray(layout, kind, id_, folder / name if name else folder)
-        for name in names
-        if revision_of(name) is None
-    ]
     before: StoredRecord | None = None
     for expected in range(1, max(revisions, default=0) + 1):
         path = layout.record(kind, id_, expected)
@@ -132,7 +155,7 @@ def _restore_record(layout: Layout, kind: str, id_: str, revision: int) -> str:
 
 def _check_results(layout: Layout) -> Iterator[Damage]:
     base = layout.records / "result"
-    for part in listing(base):
+    for part in filter(_is_part, listing(base)):
         for name in listing(base / part):
             path, key = base / part / name, name.removesuffix(".json")
             if is_litter(name):
@@ -190,7 +213,7 @@ def _what_is_lost(bag: Path, path: str) -> str:
             f"a part of the {2 ** int(found['level'])}-fold reduced view; the full resolution is not touched"
         )
     try:
-        level = json.loads((bag / path.split("/c/", maxsplit=1)[0] / "zarr.json").read_text())
+        level = json.loads((bag / path.partition("/c/")[0] / "zarr.json").read_text())
         edges = level["chunk_grid"]["configuration"]["chunk_shape"]
         spans = [
             f"{axis} {int(found[axis]) * edge} to {min((int(found[axis]) + 1) * edge, size) - 1}"
@@ -202,14 +225,14 @@ def _what_is_lost(bag: Path, path: str) -> str:
 
 
 def _check_nameless(layout: Layout, kind: str, name: str) -> Iterator[Damage]:
-    """Report a bag that no record names: its record was lost, since a dead writer's bag has its staging folder."""
+    """Report a bag that no record names: it lost its record, for a dead writer's bag has a staging folder."""
     bag = layout.bag(kind, name)
     id_, _, transaction = name.rpartition(".")
     if (layout.staging / transaction).exists() or not bag.exists():
         return
     copy = _read_copy(bag / RECORD)
     if copy is None or copy.volume is None or copy.volume.bag != name or copy.kind != kind:
-        yield _stray(layout, kind, id_, bag)
+        yield from _stray(layout, kind, id_, bag)
         return
     target = layout.record(kind, copy.id, copy.revision)
     if not target.exists():
@@ -219,9 +242,10 @@ def _check_nameless(layout: Layout, kind: str, name: str) -> Iterator[Damage]:
     # a file that is there is sound and names its bag, or its damage is reported already
 
 
-def _stray(layout: Layout, kind: str, id_: str, path: Path) -> Damage:
-    place = _relative(layout, path)
-    return Damage(kind, id_, place, "a file that does not belong there", "nothing", f"move {place} away")
+def _stray(layout: Layout, kind: str, id_: str, path: Path) -> Iterator[Damage]:
+    if not is_litter(path.name):
+        place = _relative(layout, path)
+        yield Damage(kind, id_, place, "a file that does not belong there", "nothing", f"move {place} away")
 
 
 def _read_copy(path: Path) -> StoredRecord | None:
@@ -232,12 +256,9 @@ def _read_copy(path: Path) -> StoredRecord | None:
         return None
 
 
-def listing_or_file(path: Path) -> list[str]:
-    """Return the names in a folder; one empty name when it is a file."""
-    try:
-        return listing(path)
-    except NotADirectoryError:
-        return [""]
+def _bags(layout: Layout, kind: str) -> list[str]:
+    """Return the names of the bags of a kind."""
+    return [name for name in listing(layout.objects / kind) if not is_litter(name)]
 
 
 def _relative(layout: Layout, path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
 from siltomo.catalog.ome import group_json
 from siltomo.catalog.pyramid import halve
-from siltomo.catalog.sealed import DamagedError
 from siltomo.catalog.volumes import LevelPlan, VolumeFacts, VolumeSpec, plan_levels
+from siltomo.errors import DamagedError
 
 __all__ = ["Progress", "compare_with_source", "write_volume"]
 
@@ -101,9 +101,13 @@ def compare_with_source(array: Any, content: str) -> None:
         When they differ.
     """
     hasher = ContentHasher(array.shape, array.dtype)
-    depth = (array.shards or array.chunks)[0]
+    depth, high, wide = array.shards
+    slab = np.empty((min(depth, array.shape[0]), *array.shape[1:]), dtype=array.dtype)
     for z in range(0, array.shape[0], depth):
-        hasher.update(array[z : z + depth])
+        count = min(depth, array.shape[0] - z)
+        for y, x in _tiles(array.shape, high, wide):
+            slab[:count, y, x] = array[z : z + count, y, x]
+        hasher.update(slab[:count])
     if hasher.content() != content:
         raise DamagedError(
             "the stored voxels differ from those of the source: memory or disk of this computer is at fault",
@@ -135,11 +139,8 @@ class _LevelWriter:
         slab = self._slab[: self._filled]
         stop = self._done + self._filled
         _, high, wide = self._plan.shards
-        # one shard at a time: zarr holds the encoded shard twice
-        for y in range(0, slab.shape[1], high):
-            for x in range(0, slab.shape[2], wide):
-                tile = slab[:, y : y + high, x : x + wide]
-                self._array[self._done : stop, y : y + high, x : x + wide] = tile
+        for y, x in _tiles(slab.shape, high, wide):
+            self._array[self._done : stop, y, x] = slab[:, y, x]
         self._hand_down(slab)
         self._done, self._filled = stop, 0
 
@@ -193,6 +194,13 @@ class _Survey:
         )
 
 
+def _tiles(shape: tuple[int, ...], high: int, wide: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the parts of a plane that shards cover, to be taken one by one: zarr holds a shard twice."""
+    for y in range(0, shape[1], high):
+        for x in range(0, shape[2], wide):
+            yield slice(y, y + high), slice(x, x + wide)
+
+
 def _value_counts(planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the values of integer planes and how often each occurs."""
     if planes.dtype.itemsize == 1 or planes.dtype == np.uint16:
@@ -224,8 +232,8 @@ def _create(store: Any, spec: VolumeSpec, level: LevelPlan) -> Any:
 def _codecs(spec: VolumeSpec) -> list[Any]:
     """Return the codecs of a chunk.
 
-    crc32c comes last, so it is checked before anything is decoded: damaged bytes crash blosc otherwise. The zstd frame
-    has a checksum of its own for viewers that skip crc32c.
+    crc32c comes last, so it is checked before anything is decoded: damaged bytes crash blosc otherwise. The
+    zstd frame has a checksum of its own for viewers that skip crc32c.
     """
     from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 

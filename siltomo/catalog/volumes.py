@@ -1,4 +1,4 @@
-"""What a volume is before and after it is stored, and the grid of levels, shards and chunks it is stored on."""
+"""What a volume is before and after it is stored, and the levels, shards and chunks it is stored in."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class VolumeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", np.dtype(self.dtype).newbyteorder("="))
+        object.__setattr__(self, "voxel_size_um", tuple(float(edge) for edge in self.voxel_size_um))
         object.__setattr__(self, "is_labels", self.is_labels or bool(self.labels))
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise BadInputError(f"a volume has three sides of at least one voxel, not the shape {self.shape}")
@@ -106,9 +107,10 @@ class LevelPlan:
 def plan_levels(shape: Shape, itemsize: int) -> tuple[LevelPlan, ...]:
     """Return the resolutions of a volume, each half the one before, until no side is above 256.
 
-    Chunks are cubes of 64, in shards one chunk deep and up to 1024 wide, so that a slab of planes is a whole number
-    of shards and no shard is ever read back. Where a slab of 64 planes would take more than 256 MiB the chunks are
-    flatter, and shards are at most 64 MiB: this bounds the memory of writing and of reading.
+    Chunks are cubes of 64, in shards one chunk deep and up to 1024 wide, so that a slab of planes is a
+    whole number of shards and no shard is ever read back. Where a slab of 64 planes would take more than
+    256 MiB the chunks are flatter, and shards are at most 64 MiB: this bounds the memory of writing and of
+    reading.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The two zarr stores of the catalog: one that writes through the door to the disk, one that checks what it reads.
+"""The two zarr stores of the catalog: one writes through the door to the disk, one checks what it reads.
 
 Import this module inside functions: zarr takes half a second to import.
 """
@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
-from siltomo.catalog.sealed import DamagedError
+from siltomo.errors import DamagedError
 
 __all__ = ["CheckedStore", "StagedStore"]
 
@@ -41,10 +41,12 @@ class StagedStore(LocalStore):
         path = self.root / key
         self._fs.mkdir(path.parent)
         self._fs.write(path, data)
+        self._fs.protect(path)
         self._fs.fsync(path)
         self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
 
     async def set(self, key: str, value: Buffer) -> None:
+        """Write one file for good."""
         self.put(key, _bytes_of(value))
 
     def set_sync(self, key: str, value: Buffer) -> None:
@@ -52,6 +54,7 @@ class StagedStore(LocalStore):
         self.put(key, _bytes_of(value))
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        """Write one file unless we did."""
         if key not in self.written:
             self.put(key, _bytes_of(value))
 
@@ -62,6 +65,7 @@ class StagedStore(LocalStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
+        """Read metadata; a shard that is asked for must not exist yet."""
         self._refuse(key)
         return await super().get(key, prototype, byte_range)
 
@@ -73,6 +77,7 @@ class StagedStore(LocalStore):
         return super().get_sync(key, prototype=prototype, byte_range=byte_range)
 
     async def delete(self, key: str) -> None:
+        """Refuse: nothing that was written may go."""
         raise RuntimeError(f"{key} is deleted while it is written: empty chunks must be written")
 
     def delete_sync(self, key: str) -> None:
@@ -83,8 +88,8 @@ class StagedStore(LocalStore):
 class CheckedStore(LocalStore):
     """Reads a volume, and raises where plain zarr would read a lost or cut file as zeros.
 
-    A file of the list must exist with its size; metadata must also have its digest, since no checksum inside zarr
-    covers it. Chunks carry their own crc32c.
+    A file of the list must exist with its size; metadata must also have its digest, since no checksum
+    inside zarr covers it. Chunks carry their own crc32c.
     """
 
     def __init__(self, root: Path, files: dict[str, FileFact]) -> None:
@@ -92,6 +97,7 @@ class CheckedStore(LocalStore):
         self._files = files
 
     def with_read_only(self, read_only: bool = False) -> Self:
+        """Return another such store."""
         if not read_only:
             raise ValueError("published volumes are read-only")
         return type(self)(self.root, self._files)
@@ -115,20 +121,21 @@ class CheckedStore(LocalStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
+        """Read a file or a part of it, once it is known to be whole."""
         return await super().get(key, prototype, byte_range) if self._check(key) else None
 
     def get_sync(
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Read as zarr 3.2 and later do."""
-        found = (
-            super().get_sync(key, prototype=prototype, byte_range=byte_range) if self._check(key) else None
-        )
-        return found
+        if not self._check(key):
+            return None
+        return super().get_sync(key, prototype=prototype, byte_range=byte_range)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
+        """Read parts of files, once they are known to be whole."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
 

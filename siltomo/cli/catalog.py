@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, mending, progress_bar, the_catalog
 from siltomo.cli.options import (
     AllowGaps,
     Dataset,
@@ -111,7 +111,7 @@ def add(
         voxel_size=None if voxel_size is None else read_voxel_size(voxel_size),
         trust_voxel=None if voxel_from is None else str(voxel_from),
     )
-    with progress_bar(f"registering {path.name}") as progress:
+    with mending(), progress_bar(f"registering {path.name}") as progress:
         done = add_scan(the_catalog(), order, dry_run=dry_run, progress=progress)
     outcome = _outcome(done.added, dry_run)
     row = {"kind": "scan", "id": done.record.id, "outcome": outcome}
@@ -224,7 +224,8 @@ def set_(
         warnings.append(
             "viewers still show the voxel size that stands in the stored image; metrics use the new one"
         )
-    change = the_catalog().set(Scan, id, changes)
+    with mending():
+        change = the_catalog().set(Scan, id, changes)
     said = f"set {', '.join(changes)} of" if change.changed else "unchanged:"
     data = {"id": id, "changed": change.changed, "revision": change.revision, "record": change.record.body()}
     return Reply(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog
     from siltomo.engine.ingest import Progress
 
-__all__ = ["catalog_option", "command", "group", "progress_bar", "the_catalog"]
+__all__ = ["catalog_option", "command", "group", "mending", "progress_bar", "tell", "the_catalog"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -71,6 +72,26 @@ def the_catalog() -> Catalog:
     from siltomo.engine.catalog import open_catalog
 
     return open_catalog(catalog_option.get())
+
+
+@contextmanager
+def mending() -> Iterator[None]:
+    """Turn what was probably meant by a field into the command that says it."""
+    from siltomo.errors import Amend, RecordError
+
+    try:
+        yield
+    except RecordError as error:
+        if error.instead:
+            options = {f"--{field.replace('_', '-')}": value for field, value in error.instead.items()}
+            error.fix = Amend(options)
+        raise
+
+
+def tell(words: str) -> None:
+    """Say something to the person at the terminal, if there is one."""
+    if sys.stderr.isatty():
+        print(words, file=sys.stderr)
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, progress_bar, tell, the_catalog
 from siltomo.cli.options import DryRun, Where
 from siltomo.cli.reply import Reply, table
 
@@ -18,6 +19,14 @@ __all__ = ["app"]
 
 app = group("compute", "Compute metrics.")
 
+
+class Matching(StrEnum):
+    """Where the inputs of a derived metric may come from."""
+
+    CELL = "cell"
+    FORMULATION = "formulation"
+
+
 Names = Annotated[list[str], typer.Argument(help="Names of metrics.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
@@ -26,6 +35,13 @@ Settings = Annotated[
     ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print what would be done, and from what.")]
+MatchOption = Annotated[
+    Matching,
+    typer.Option(
+        "--match",
+        help="Take the inputs of derived metrics from the same cell, or from any of its formulation.",
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -41,6 +57,7 @@ def metric(
     settings: Settings = None,
     explain: Explain = False,
     dry_run: DryRun = False,
+    match: MatchOption = Matching.CELL,
     output: Output = None,
 ) -> Reply:
     """Compute metrics on the segmentations of the catalog.
@@ -48,17 +65,27 @@ def metric(
     What was computed before is not computed again. Rows without a value say why. Exit code 7 when some
     rows failed.
     """
-    from siltomo.engine.compute import failed, run_plan
+    from siltomo.engine.compute import run_plan
     from siltomo.engine.export import check_output, long_rows, write_rows
     from siltomo.engine.plan import make_plan
+    from siltomo.engine.resources import kernels_are_compiled
+    from siltomo.engine.rows import failed
     from siltomo.engine.select import parse_where
 
     if output is not None:
         check_output(output)
     catalog = the_catalog()
-    plan = make_plan(catalog, names, where=parse_where(where), settings=_settings(settings))
+    plan = make_plan(
+        catalog,
+        names,
+        where=parse_where(where),
+        settings=_settings(settings),
+        match="formulation" if match is Matching.FORMULATION else "cell",
+    )
     if explain or dry_run:
         return _plan_reply(plan)
+    if plan.passes and not kernels_are_compiled():
+        tell("first use on this machine: compiling the kernels takes some 20 s, once")
     with progress_bar("computing") as progress:
         step = None if progress is None else lambda _, done, total: progress(done, total)
         rows = run_plan(catalog, plan, progress=step)
@@ -120,8 +147,7 @@ def _text(rows: list[dict[str, Any]]) -> str:
     shown = [
         {
             "metric": row["metric"],
-            "scan": row["scan"],
-            "segmentation": row["segmentation"],
+            "of": _subject(row),
             "value": _value(row),
             "unit": row["unit"],
             "uncertainty": row["uncertainty"],
@@ -131,6 +157,14 @@ def _text(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return table(shown)
+
+
+def _subject(row: dict[str, Any]) -> str:
+    """Name what a row is about: a segmentation of a scan, or a state of a cell."""
+    if row["scan"] is not None:
+        return f"{row['scan']} / {row['segmentation'] or '-'}"
+    reached = "" if row["capacity"] is None else f" {row['capacity']:g} mAh/g_Si"
+    return f"{row['cell']} cycle {row['cycle']} {row['half']}{reached}"
 
 
 def _value(row: dict[str, Any]) -> Any:

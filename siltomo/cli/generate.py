@@ -1,4 +1,4 @@
-"""Write what is generated: ``cli.md`` from the commands, ``schemas/`` from the records.
+"""Write what is generated: ``cli.md`` from the commands, ``docs/metrics.md`` from the metrics, ``schemas/``.
 
 Run ``python -m siltomo.cli.generate`` at the project's root; a test fails when the files are stale.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cli_text", "generated_files"]
+__all__ = ["cli_text", "generated_files", "metrics_text"]
 
 _EXIT_CODES = (
     ("0", "done"),
@@ -29,7 +29,39 @@ def generated_files() -> dict[str, str]:
     from siltomo.model import kinds, schema_text
 
     files = {f"schemas/{kind}.schema.json": schema_text(kind) for kind in kinds()}
-    return {"cli.md": cli_text(), **files}
+    return {"cli.md": cli_text(), "docs/metrics.md": metrics_text(), **files}
+
+
+def metrics_text() -> str:
+    """Return the description of the metrics that come with siltomo, in Markdown."""
+    from siltomo.engine.catalogue import describe_metric
+    from siltomo.metrics import Metric, registry
+
+    by_function: dict[object, list[Metric]] = {}
+    for metric in registry:
+        if metric.package == "siltomo":
+            by_function.setdefault(metric.function, []).append(metric)
+    lines = [
+        "# Metrics",
+        "",
+        "Generated from their declarations by `python -m siltomo.cli.generate`; do not edit. `<phase>` stands for",
+        "any phase of a segmentation; lengths are in micrometres.",
+    ]
+    for metrics in by_function.values():
+        lines += ["", "## " + ", ".join(f"`{m.name.replace('{phase}', '<phase>')}`" for m in metrics), ""]
+        lines += [f"Unit: `{metrics[0].unit}`. Version: {metrics[0].version}.", ""]
+        lines += [_markdown(metrics[0].description), ""]
+        shown = describe_metric(metrics[0].name.replace("{phase}", "phase"))
+        lines += [f"- `{i['name']}`: {i['takes']}" for i in shown["inputs"]]
+        lines += [f"- assumes: {shown['assumption']}"] if shown["assumption"] else []
+        parameters = shown["parameters"]
+        lines += [f"- `--set {p['name']}=...`: {p['takes']}; default {p['default']}" for p in parameters]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown(description: str) -> str:
+    """Turn a numpydoc description into Markdown."""
+    return description.replace("Notes\n-----\n", "**Conventions and limits.** ").replace("``", "`")
 
 
 def cli_text() -> str:
@@ -69,7 +101,7 @@ def _commands(command: Any, words: str) -> Iterator[tuple[str, Any]]:
 
 
 def _paragraphs(text: str | None) -> list[str]:
-    return [" ".join(part.split()) + "\n" for part in (text or "").split("\n\n")]
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n")).split("\n")
 
 
 def _usage(words: str, command: Any) -> str:

@@ -12,6 +12,7 @@ from siltomo.errors import SiltomoError, UsageError
 __all__ = ["main", "run"]
 
 _DEBUG = "SILTOMO_DEBUG"
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         interrupted = SiltomoError("interrupted; what was finished stays", code="SIL199")
         print_error(interrupted, command, arguments, form=form)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -63,6 +64,8 @@ def _answer(arguments: Sequence[str], command: str, form: str) -> int:
     if isinstance(reply, Reply):
         print_reply(reply, command, form=form)
         return reply.exit_code
+    if reply == _INTERRUPTED:  # typer has caught the signal itself
+        raise KeyboardInterrupt
     return int(reply or 0)
 
 

@@ -1,4 +1,4 @@
-"""Metrics: list, show."""
+"""Metrics: list, show, check."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ __all__ = ["app"]
 
 app = group("metrics", "Metrics: what can be computed, with unit and definition.")
 
+Accept = Annotated[
+    bool, typer.Option("--accept-refactor", help="Take the code of siltomo's metrics as it is now.")
+]
 Name = Annotated[str, typer.Argument(help="Name of a metric.", show_default=False)]
 
 
@@ -32,8 +35,27 @@ def show(name: Name) -> Reply:
 
     shown = describe_metric(name)
     parameters = table(shown["parameters"], ["name", "default", "takes"]) if shown["parameters"] else "(none)"
+    inputs = table(shown["inputs"], ["name", "takes"]) if shown["inputs"] else ""
     text = (
         f"{shown['name']} [{shown['unit']}], version {shown['version']}, from {shown['package']}\n\n"
         f"{shown['description']}\n\nparameters (--set name=value):\n{parameters}"
+        + (f"\n\ncomputed from:\n{inputs}" if inputs else "")
+        + (f"\n\nassumes that {shown['assumption']}" if shown["assumption"] else "")
     )
     return Reply(shown, text)
+
+
+@command(app, "check", csv=True)
+def check(accept_refactor: Accept = False) -> Reply:
+    """Check all metrics: units, scaling with the voxel, code that changed without a new version.
+
+    Exit code 5 when a check fails.
+    """
+    from siltomo.engine.check import check_metrics, write_lock
+
+    if accept_refactor:
+        write_lock()
+    rows = check_metrics()
+    failed = [row for row in rows if not row["ok"]]
+    text = table(failed, ["metric", "check", "reason"]) if failed else f"all {len(rows)} checks hold"
+    return Reply(rows, text, rows, exit_code=5 if failed else 0)

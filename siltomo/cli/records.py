@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, the_catalog
+from siltomo.cli.command import command, group, mending, the_catalog
 from siltomo.cli.options import Notes, Title
 from siltomo.cli.reply import Reply, table
 
@@ -164,7 +164,8 @@ def _given(options: Mapping[str, Any], model: Any) -> dict[str, Any]:
 def _add(model: Any, options: Mapping[str, Any]) -> Reply:
     from siltomo.model import validated
 
-    record = validated(model, _given(options, model), place=f"{model.kind} {options['id']}")
+    with mending():
+        record = validated(model, _given(options, model), place=f"{model.kind} {options['id']}")
     change = the_catalog().add(record)
     said = "added" if change.changed else "already there, unchanged:"
     data = {"id": record.id, "added": change.changed, "record": record.body()}
@@ -173,7 +174,8 @@ def _add(model: Any, options: Mapping[str, Any]) -> Reply:
 
 def _set(model: Any, options: Mapping[str, Any]) -> Reply:
     changes = {k: v for k, v in _given(options, model).items() if k != "id"}
-    change = the_catalog().set(model, options["id"], changes)
+    with mending():
+        change = the_catalog().set(model, options["id"], changes)
     said = f"set {', '.join(changes)} of" if change.changed else "unchanged:"
     data = {
         "id": change.record.id,

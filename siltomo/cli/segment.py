@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, mending, progress_bar, the_catalog
 from siltomo.cli.options import (
     AllowGaps,
     Dataset,
@@ -104,7 +104,7 @@ def import_(
         trust_voxel=None if voxel_from is None else str(voxel_from),
         pad=None if pad is None else str(pad),
     )
-    with progress_bar(f"importing {file.name}") as progress:
+    with mending(), progress_bar(f"importing {file.name}") as progress:
         done = import_labels(the_catalog(), order, dry_run=dry_run, progress=progress)
     outcome = "unchanged" if not done.added else "would be added" if dry_run else "added"
     names = {p.value: p.name for p in done.record.phases}

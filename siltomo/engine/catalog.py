@@ -92,6 +92,7 @@ class Catalog:
 
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
+        self._recovered: list[str] | None = None
 
     @property
     def path(self) -> Path:
@@ -103,6 +104,22 @@ class Catalog:
             f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation")
         )
         return f"<siltomo catalog {str(self.path)!r}: {counts}>"
+
+    def begin_writing(self) -> tuple[str, ...]:
+        """Settle, once, what killed commands left behind: what was whole is completed, the rest dropped.
+
+        Returns
+        -------
+        tuple of str
+            What was completed, in words.
+        """
+        if self._recovered is None:
+            self._recovered = [
+                f"{one.kind} {one.id}, left by a command that was killed, was whole and is now registered"
+                for one in self.store.recover()
+                if one.outcome == "completed"
+            ]
+        return tuple(self._recovered)
 
     # ---- records ---------------------------------------------------------------------------------------
 
@@ -159,6 +176,7 @@ class Catalog:
             When it points at something that is not in the catalog.
         """
         self.check_references(record, where=where)
+        self.begin_writing()
         stored, added = self.store.put(record.kind, record.id, record.body())
         return Change(record, stored.revision, added)
 
@@ -170,6 +188,7 @@ class Catalog:
         changes
             New values by field, dotted for fields of a part (``"state.capacity"``); ``None`` clears.
         """
+        self.begin_writing()
         stored = self.store.find(model.kind, id)
         if stored is None:
             raise self.unknown(model.kind, id)

@@ -19,7 +19,7 @@ def metric_rows() -> tuple[list[dict[str, Any]], list[str]]:
                 "name": name,
                 "unit": metric.unit,
                 "version": metric.version,
-                "kind": "base",
+                "kind": metric.kind,
                 "package": metric.package,
                 "summary": metric.summary,
             }
@@ -37,13 +37,15 @@ def describe_metric(name: str) -> dict[str, Any]:
         "phase": phase or None,
         "unit": metric.unit,
         "version": metric.version,
-        "kind": "base",
+        "kind": metric.kind,
+        "assumption": metric.assume or None,
         "package": metric.package,
         "summary": metric.summary,
         "description": metric.description,
         "parameters": [_parameter(p) for p in metric.parameters],
         "fixed": dict(metric.fixed),
-        "measures": sorted(kind.__name__ for kind in metric.inputs.values()),
+        "measures": sorted(kind.__name__ for kind in metric.measures.values()),
+        "inputs": [{"name": n, "takes": q.words} for n, q in metric.queries.items()],
         "needs": _needs(metric),
     }
 
@@ -59,4 +61,6 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _needs(metric: Metric) -> str:
+    if metric.queries:
+        return "its inputs, of one cell in one state"
     return "a segmentation that names the phase" if "{phase}" in metric.name else "a segmentation"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,16 +13,17 @@ from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from siltomo.catalog import voxel_faults
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.plan import Item, Pass, Plan
+from siltomo.engine.passes import Pass
+from siltomo.engine.plan import Plan
+from siltomo.engine.rows import Row, base_row, derived_row
+from siltomo.engine.subjects import Item
 from siltomo.errors import SiltomoError
 from siltomo.metrics import Answer, Distribution, Measure, Scalar, Slab, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
 
-__all__ = ["Row", "run_plan"]
-
-Row = dict[str, Any]
-"""One line of a table of results."""
+__all__ = ["measure_volume", "run_plan"]
 
 BlocksDone = Callable[[str, int, int], None]
 """Called with the segmentation, blocks done and blocks in all."""
@@ -34,20 +35,24 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     Results are kept after each pass: an interrupted run goes on where it stopped. A pass that fails
     leaves its rows with status ``failed`` and the others whole.
     """
+    if plan.passes:
+        catalog.begin_writing()
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(_run_pass(catalog, one, progress))
-    return [_row(item, found) for item in plan.items]
+    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
 
 
 @dataclass(frozen=True)
 class _StoredPlanes:
-    """Reads planes of a stored volume."""
+    """Reads planes of a stored volume; damage is an error that names the volume."""
 
     array: Any
+    name: str
 
     def __call__(self, start: int, stop: int) -> NDArray[Any]:
-        return np.asarray(self.array[start:stop])
+        with voxel_faults(self.name):
+            return np.asarray(self.array[start:stop])
 
 
 def _run_pass(
@@ -55,18 +60,26 @@ def _run_pass(
 ) -> Iterator[tuple[str, MetricResult | str]]:
     try:
         totals = measure_volume(catalog, one, progress)
-    except SiltomoError as error:
-        yield from ((item.key, str(error)) for item in one.items)
-        return
-    except (MemoryError, ArithmeticError, ValueError, RuntimeError, OSError) as error:
-        yield from ((item.key, f"{type(error).__name__}: {error}") for item in one.items)
+    except Exception as error:  # a damaged volume, a full memory, a plug-in's mistake: the other passes go on
+        yield from ((item.key, _why(error)) for item in one.items)
         return
     for item in one.items:
         sample = item.subject.sample(item.request.phase)
         mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
-        result = _result(item, item.request.finish(mine, sample))
+        try:
+            result = _result(item, item.request.finish(mine, sample))
+        except Exception as error:  # whatever a stranger's metric raises, the other rows stand
+            yield item.key, f"metric {item.request.name}: {_why(error)}"
+            continue
         catalog.store.put_result(item.key, result.model_dump(mode="json"))
         yield item.key, result
+
+
+def _why(error: Exception) -> str:
+    """Say in a row what an error would say: what went wrong, and the command that mends it."""
+    if not isinstance(error, SiltomoError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error}: {error.fix}" if isinstance(error.fix, str) and error.fix else str(error)
 
 
 def measure_volume(
@@ -75,14 +88,15 @@ def measure_volume(
     """Read a volume once, block by block over dask, and return the total of each measure."""
     if one.subject.stored is None:
         raise ValueError("a subject without labels cannot be measured")
-    read = _StoredPlanes(catalog.store.open_volume(one.subject.stored))
+    stored = one.subject.stored
+    read = _StoredPlanes(catalog.store.open_volume(stored), f"segmentation {stored.id}")
     depth, measures = one.shape[0], one.measures
     after = max(measure.after for measure in measures)
     count, lock, done = one.blocks, threading.Lock(), 0
 
     def block(start: int) -> tuple[Any, ...]:
         nonlocal done
-        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after)
+        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo)
         partial = tuple(measure.measure(slab) for measure in measures)
         if progress is not None:
             with lock:
@@ -146,49 +160,3 @@ def _version() -> str:
         return version("siltomo")
     except PackageNotFoundError:  # run from its sources
         return "unknown"
-
-
-def _row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
-    result = item.kept or found.get(item.key)
-    columns = item.subject.columns
-    row: Row = {
-        "metric": item.request.name,
-        "version": item.request.metric.version,
-        "value": None,
-        "unit": item.request.metric.unit,
-        "uncertainty": None,
-        "uncertainty_parts": None,
-        "status": str(item.status),
-        "reason": item.reason,
-        **columns,
-        "capacity_unit": "mAh/g_Si",
-        "voltage_unit": "V",
-        "voxel_size_unit": "um",
-        "parameters": dict(item.request.parameters),
-        "conventions": {},
-        "flags": [],
-        "key": item.key,
-        "reused": item.kept is not None,
-    }
-    if isinstance(result, str):
-        return {**row, "status": str(Status.FAILED), "reason": result}
-    if result is None:
-        return row
-    row.update(
-        value=result.value,
-        uncertainty=result.uncertainty.combined,
-        uncertainty_parts=result.uncertainty.model_dump(exclude_none=True),
-        status=str(result.status),
-        reason=result.reason,
-        conventions=dict(result.conventions),
-        flags=list(result.flags),
-    )
-    if result.values is not None and result.coordinate is not None:
-        del row["value"]
-        row.update(values=list(result.values), coordinate=result.coordinate.model_dump(mode="json"))
-    return row
-
-
-def failed(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows that failed."""
-    return [row for row in rows if row["status"] == str(Status.FAILED)]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from siltomo.catalog import StoredRecord, VolumeFacts, VolumeSpec, content_of
+from siltomo.catalog import VolumeSpec, content_of
+from siltomo.engine.again import same_or_refused
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.sources import describe_files, reconcile_voxel_size
-from siltomo.errors import Amend, TakenError
-from siltomo.importers import ImportedVolume, Source, open_volume
-from siltomo.model import Scan, SourceFiles, Volume, VoxelSize, validated
+from siltomo.engine.sources import describe_files, reconcile_voxel_size, stored_volume
+from siltomo.importers import Source, open_volume
+from siltomo.model import Scan, VoxelSize, validated
 
 __all__ = ["Ingested", "Progress", "ScanOrder", "add_scan"]
 
@@ -70,33 +70,25 @@ def add_scan(
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
+    warnings = (*(() if dry_run else catalog.begin_writing()), *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
-        return _same_or_refused(existing, scan, opened)
+        known = same_or_refused(existing, scan, lambda: content_of(opened.planes, opened.shape, opened.dtype))
+        return Ingested(known, False, warnings)
     if dry_run:
-        return Ingested(scan, True, opened.warnings)
+        return Ingested(scan, True, warnings)
     source = describe_files(opened, order.source.path, order.source.member)
     stored = catalog.store.add_volume(
         "scan",
         scan.id,
         VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=settled.size.um, name=scan.id),
         opened.planes,
-        lambda facts: with_volume(scan, facts, source, opened).body(),
+        lambda facts: scan.model_copy(
+            update={"volume": stored_volume(facts, opened), "source": source}
+        ).body(),
         progress=progress,
     )
-    return Ingested(Scan.from_body(dict(stored.body)), True, opened.warnings)
-
-
-def with_volume(scan: Scan, facts: VolumeFacts, source: SourceFiles, opened: ImportedVolume) -> Scan:
-    """Return the scan with what is known once its voxels are written."""
-    volume = Volume(
-        shape=facts.shape,
-        dtype=str(facts.dtype),
-        content=facts.content,
-        levels=facts.levels,
-        missing_planes=opened.missing_planes,
-    )
-    return scan.model_copy(update={"volume": volume, "source": source})
+    return Ingested(Scan.from_body(dict(stored.body)), True, warnings)
 
 
 def default_scan_id(scan: Scan) -> str:
@@ -114,29 +106,3 @@ def default_scan_id(scan: Scan) -> str:
     if state.capacity is not None:
         parts.append(f"{state.capacity.value:.0f}")
     return "-".join([*parts, str(scan.scale)])[:64].strip("-_")
-
-
-def _same_or_refused(existing: StoredRecord, scan: Scan, opened: ImportedVolume) -> Ingested:
-    """Accept the same scan again; refuse anything else under its id, saying what differs."""
-    known = Scan.from_body(dict(existing.body))
-    differing = differences(known, scan, ignore={"volume", "source", "voxel_source"})
-    if not differing and known.volume is not None:
-        content = content_of(opened.planes, opened.shape, opened.dtype)
-        if content == known.volume.content:
-            return Ingested(known, False, opened.warnings)
-        differing = ["the voxels"]
-    raise TakenError(
-        f"the catalog already has a scan {scan.id!r}, and it differs in {', '.join(differing)}; "
-        "nothing was changed",
-        code="SIL111",
-        fix=Amend({"--id": f"{scan.id[:60]}-2"}, advice="to keep both, give this one an id of its own"),
-    )
-
-
-def differences(known: Scan, other: Scan, *, ignore: set[str]) -> list[str]:
-    """List the fields in which two scans differ, with both values."""
-    return [
-        f"{name} ({getattr(known, name) or 'nothing'} there, {getattr(other, name) or 'nothing'} here)"
-        for name in Scan.model_fields
-        if name not in ignore and getattr(known, name) != getattr(other, name)
-    ]

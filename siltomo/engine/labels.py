@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siltomo.catalog import LabelClass, StoredRecord, VolumeFacts, VolumeSpec, content_of
+from siltomo.catalog import LabelClass, VolumeFacts, VolumeSpec, content_of
+from siltomo.engine.again import same_or_refused
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.ingest import Progress
-from siltomo.engine.sources import describe_files, differing_axes
-from siltomo.errors import Amend, BadInputError, FormatError, MismatchError, TakenError
+from siltomo.engine.sources import describe_files, differing_axes, stored_volume
+from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume, Source, open_volume
-from siltomo.model import OUTSIDE, Phase, Scan, Segmentation, Volume, validated
+from siltomo.model import OUTSIDE, Phase, Scan, Segmentation, validated
 
 __all__ = ["ImportedLabels", "LabelsOrder", "import_labels", "parse_phases"]
 
@@ -118,50 +119,48 @@ def import_labels(
     where = order.where or str(order.source.path)
     _check_grid(scan, opened, order, where)
     counts = _count_values(opened, where)
-    warnings = [*opened.warnings, *_check_names(counts, order.phases, where)]
+    finished = () if dry_run else catalog.begin_writing()
+    warnings = (*finished, *opened.warnings, *_check_names(counts, order.phases, where))
     phases, padding = _phases_with_padding(scan, opened, order, counts)
-    shape = scan.volume.shape if scan.volume else opened.shape
     fields: dict[str, Any] = {"id": f"{scan.id[:60]}-seg", "domain": scan.domain, **order.fields}
-    segmentation = validated(
-        Segmentation,
-        {**fields, "scan": scan.id, "phases": [Phase(value=v, name=n) for v, n in phases.items()]},
-        place=order.where,
-    )
+    named = [Phase(value=value, name=name) for value, name in phases.items()]
+    labels = validated(Segmentation, {**fields, "scan": scan.id, "phases": named}, place=order.where)
+    shape = scan.volume.shape if scan.volume else opened.shape
     planes = _LabelPlanes(opened, shape, _smallest_type(counts, phases), order.pad, padding)
-    existing = catalog.store.find("segmentation", segmentation.id)
+    existing = catalog.store.find("segmentation", labels.id)
     if existing is not None:
-        known = _same_or_refused(existing, segmentation, planes)
-        return ImportedLabels(known, False, counts, tuple(warnings))
-    if dry_run:
-        return ImportedLabels(segmentation, True, counts, tuple(warnings))
-    source = describe_files(opened, order.source.path, order.source.member)
+        known = same_or_refused(existing, labels, lambda: content_of(planes, shape, planes.dtype))
+        return ImportedLabels(known, False, counts, warnings)
+    if not dry_run:
+        labels = _write(catalog, labels, planes, order, progress)
+    return ImportedLabels(labels, True, counts, warnings)
+
+
+def _write(
+    catalog: Catalog,
+    labels: Segmentation,
+    planes: _LabelPlanes,
+    order: LabelsOrder,
+    progress: Progress | None,
+) -> Segmentation:
+    """Store the labels and their record, as one change."""
+    scan = catalog.stored(Scan, labels.scan)
+    source = describe_files(planes.opened, order.source.path, order.source.member)
+    spec = VolumeSpec(
+        shape=planes.shape,
+        dtype=planes.dtype,
+        voxel_size_um=Scan.from_body(dict(scan.body)).voxel_size.um,
+        name=labels.id,
+        labels=_classes(labels),
+        source=scan,
+    )
 
     def body(facts: VolumeFacts) -> Mapping[str, Any]:
-        volume = Volume(
-            shape=facts.shape,
-            dtype=str(facts.dtype),
-            content=facts.content,
-            levels=facts.levels,
-            missing_planes=opened.missing_planes,
-        )
-        return segmentation.model_copy(update={"volume": volume, "source": source}).body()
+        volume = stored_volume(facts, planes.opened)
+        return labels.model_copy(update={"volume": volume, "source": source}).body()
 
-    stored = catalog.store.add_volume(
-        "segmentation",
-        segmentation.id,
-        VolumeSpec(
-            shape=shape,
-            dtype=planes.dtype,
-            voxel_size_um=scan.voxel_size.um,
-            name=segmentation.id,
-            labels=_classes(segmentation),
-            source=catalog.store.find("scan", scan.id),
-        ),
-        planes,
-        body,
-        progress=progress,
-    )
-    return ImportedLabels(Segmentation.from_body(dict(stored.body)), True, counts, tuple(warnings))
+    stored = catalog.store.add_volume("segmentation", labels.id, spec, planes, body, progress=progress)
+    return Segmentation.from_body(dict(stored.body))
 
 
 def _check_grid(scan: Scan, opened: ImportedVolume, order: LabelsOrder, where: str) -> None:
@@ -202,16 +201,16 @@ def _count_values(opened: ImportedVolume, where: str) -> dict[int, int]:
     for start in range(0, opened.shape[0], SLAB):
         planes = opened.planes(start, min(start + SLAB, opened.shape[0]))
         values, numbers = np.unique(planes, return_counts=True)
-        if values.size > MAX_CLASSES or not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+        whole = bool(np.all(np.isfinite(values)) and np.all(values == np.floor(values)))
+        if whole:
+            counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
+        if not whole or len(counts) > MAX_CLASSES or min(counts) < 0:
             raise FormatError(
-                f"is not a label volume: {opened.dtype} with {values.size} or more values from "
-                f"{values.min()} to {values.max()} (labels are at most {MAX_CLASSES} whole numbers)",
+                f"is not a label volume: planes {start} on hold {opened.dtype} values from {values[0]} to "
+                f"{values[-1]}, {len(values)} of them (labels are at most {MAX_CLASSES} whole numbers from 0 on)",
                 code="SIL124",
                 where=where,
             )
-        if values[0] < 0:
-            raise FormatError(f"has the label value {values[0]}; labels are 0 or more", where=where)
-        counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
     return dict(sorted(counts.items()))
 
 
@@ -285,26 +284,4 @@ def _classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
             value=p.value, name=p.name, rgba=(*_COLOURS[n % len(_COLOURS)], 255 if p.name != OUTSIDE else 0)
         )
         for n, p in enumerate(segmentation.phases)
-    )
-
-
-def _same_or_refused(
-    existing: StoredRecord, segmentation: Segmentation, planes: _LabelPlanes
-) -> Segmentation:
-    known = Segmentation.from_body(dict(existing.body))
-    differing = [
-        name
-        for name in Segmentation.model_fields
-        if name not in ("volume", "source") and getattr(known, name) != getattr(segmentation, name)
-    ]
-    if not differing and known.volume is not None:
-        content = content_of(planes, planes.shape, planes.dtype)
-        if content == known.volume.content:
-            return known
-        differing = ["the voxels"]
-    raise TakenError(
-        f"the catalog already has a segmentation {segmentation.id!r}, and it differs in "
-        f"{', '.join(differing)}; nothing was changed",
-        code="SIL111",
-        fix=Amend({"--id": f"{segmentation.id[:60]}-2"}, advice="to keep both, give this one an id"),
     )

@@ -2,138 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from siltomo.catalog import StoredRecord
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.resources import in_words, memory_budget, threads
+from siltomo.engine.derive import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
+from siltomo.engine.passes import Pass, make_pass
+from siltomo.engine.resources import in_words
 from siltomo.engine.select import Selection, everything
-from siltomo.errors import Amend, TooLargeError
-from siltomo.metrics import Measure, Request, Sample, registry
-from siltomo.model import OUTSIDE, Cell, MetricResult, Scan, Segmentation, Status
+from siltomo.engine.states import states_of
+from siltomo.engine.subjects import Item, Subjects, base_item, base_items, find_subjects
+from siltomo.metrics import Request, registry
+from siltomo.model import Status
 
-__all__ = ["Item", "Pass", "Plan", "Subject", "make_plan", "scan_columns"]
-
-SHARD_PLANES = 64
-"""Planes of a stored shard: slabs are whole multiples of it where memory allows, so that none is read twice."""
-LARGEST_SLAB = 512
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A scan with one of its segmentations, or with none."""
-
-    scan: Scan
-    cell: Cell | None
-    segmentation: Segmentation | None = None
-    stored: StoredRecord | None = None
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """What selections and result rows say of it."""
-        named = self.segmentation.id if self.segmentation else None
-        domain = str(self.segmentation.domain if self.segmentation else self.scan.domain)
-        return {**scan_columns(self.scan, self.cell), "segmentation": named, "domain": domain}
-
-    def sample(self, phase: str) -> Sample:
-        """Return what a metric may know of the subject."""
-        labels = self.segmentation
-        if labels is None or labels.volume is None:
-            raise ValueError("a subject without labels has no sample")
-        return Sample(
-            phase=phase,
-            values=labels.values_of(phase),
-            outside=labels.values_of(OUTSIDE),
-            shape=labels.volume.shape,
-            spacing_um=self.scan.voxel_size.um,
-            domain=str(labels.domain),
-            min_feature_um=None if labels.min_feature is None else labels.min_feature.value,
-        )
-
-
-def scan_columns(scan: Scan, cell: Cell | None) -> dict[str, Any]:
-    """Return the columns of a scan: where it belongs and in which state it was taken."""
-    state = scan.state
-    return {
-        "formulation": cell.formulation if cell else None,
-        "cell": scan.cell,
-        "scan": scan.id,
-        "scale": str(scan.scale),
-        "mode": str(scan.mode),
-        "domain": str(scan.domain),
-        "cycle": state.cycle,
-        "half": str(state.half),
-        "capacity": None if state.capacity is None else state.capacity.value,
-        "voltage": None if state.voltage is None else state.voltage.value,
-        "voxel_size": scan.voxel_size.edge_um,
-    }
-
-
-@dataclass(frozen=True)
-class Item:
-    """One row to come: a metric of a subject."""
-
-    request: Request
-    subject: Subject
-    key: str = ""
-    kept: MetricResult | None = None
-    """The result, when the catalog has it already."""
-    status: Status = Status.OK
-    """Other than ok when it is known beforehand that there will be no value."""
-    reason: str = ""
-
-    @property
-    def to_compute(self) -> bool:
-        """Whether voxels must be read for it."""
-        return self.kept is None and self.status == Status.OK
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One reading of a label volume that feeds several metrics."""
-
-    subject: Subject
-    items: tuple[Item, ...]
-    measures: tuple[Measure[Any], ...]
-    slab: int
-    """Planes of a block."""
-    workers: int
-    """Blocks measured at once."""
-    peak_bytes: int
-    """Upper bound of the memory taken."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of the volume."""
-        return self.subject.sample("").shape
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks are read."""
-        return -(-self.shape[0] // self.slab)
-
-    @property
-    def read_bytes(self) -> int:
-        """Bytes of voxels that are read, margins of the blocks included."""
-        depth, height, width = self.shape
-        margin = max(m.after + 2 * m.halo for m in self.measures)
-        planes = depth + margin * (self.blocks - 1)
-        return planes * height * width * _itemsize(self.subject)
+__all__ = ["Plan", "make_plan"]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a computation will do; nothing has been read."""
 
-    items: tuple[Item, ...]
+    rows: tuple[Item | DerivedRow, ...]
+    """The rows to come, in the order in which they were asked for."""
     passes: tuple[Pass, ...]
+    """The readings of voxels that they need."""
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The base results of the plan, asked for or needed, each once."""
+        every = (item for row in self.rows for item in (row.items if isinstance(row, DerivedRow) else (row,)))
+        return tuple({(item.key or id(item)): item for item in every}.values())
 
     @property
     def read_bytes(self) -> int:
@@ -147,11 +47,12 @@ class Plan:
 
     def summary(self) -> dict[str, Any]:
         """Return the plan's figures."""
+        items = self.items
         return {
-            "rows": len(self.items),
-            "kept": sum(item.kept is not None for item in self.items),
-            "to_compute": sum(item.to_compute for item in self.items),
-            "without_value": sum(item.status != Status.OK for item in self.items),
+            "rows": len(self.rows),
+            "kept": sum(item.kept is not None for item in items),
+            "to_compute": sum(item.to_compute for item in items),
+            "without_value": sum(item.status != Status.OK for item in items),
             "passes": len(self.passes),
             "read_bytes": self.read_bytes,
             "peak_bytes": self.peak_bytes,
@@ -160,41 +61,64 @@ class Plan:
     def explain(self) -> str:
         """Return the plan as a tree in words."""
         lines: list[str] = []
-        by_name: dict[str, list[Item]] = defaultdict(list)
-        for item in self.items:
-            by_name[item.request.name].append(item)
-        for name, items in by_name.items():
-            lines += _explain_metric(name, items)
+        by_name: dict[str, list[Item | DerivedRow]] = defaultdict(list)
+        for row in self.rows:
+            by_name[row.request.name].append(row)
+        for name, rows in by_name.items():
+            lines.append(_heading(name, rows[0].request))
+            for row in rows:
+                lines += _explain_row(row)
         for number, one in enumerate(self.passes, 1):
             named = ", ".join(dict.fromkeys(item.request.name for item in one.items))
             lines.append(
                 f"pass {number}: reads {one.subject.columns['segmentation']} once "
                 f"({in_words(one.read_bytes)} in {one.blocks} blocks of {one.slab} planes, "
-                f"at most {in_words(one.peak_bytes)} of memory) for {named}"
+                f"{in_words(one.peak_bytes)} of memory at once) for {named}"
             )
         if not self.passes:
             lines.append("no voxel needs to be read")
         return "\n".join(lines)
 
 
-def _explain_metric(name: str, items: list[Item]) -> list[str]:
-    request = items[0].request
+def _heading(name: str, request: Request) -> str:
     settings = ", ".join(f"{k} = {v}" for k, v in request.parameters.items())
-    lines = [
-        f"{name} [{request.metric.unit}] v{request.metric.version}" + (f" ({settings})" if settings else "")
-    ]
-    for item in items:
-        columns = item.subject.columns
-        if item.kept is not None:
-            fate = f"kept, result {item.key[:12]}"
-        elif item.to_compute:
-            labels = item.subject.segmentation
-            values = () if labels is None else labels.values_of(request.phase)
-            fate = f"to compute on {request.phase} = {', '.join(map(str, values))}"
+    return f"{name} [{request.metric.unit}] v{request.metric.version}" + (
+        f" ({settings})" if settings else ""
+    )
+
+
+def _explain_row(row: Item | DerivedRow) -> Iterator[str]:
+    if isinstance(row, Item):
+        columns = row.subject.columns
+        yield f"  {columns['scan']} / {columns['segmentation'] or '-'}: {_fate(row)}"
+        return
+    yield f"  {row.state.words}:"
+    yield from _explain_node(row.node, "    ")
+
+
+def _explain_node(node: Node, indent: str) -> Iterator[str]:
+    for name, found in node.inputs.items():
+        if isinstance(found, Node):
+            yield f"{indent}{name} <- {found.request.name}"
+            yield from _explain_node(found, indent + "  ")
+        elif isinstance(found, ResultLeaf):
+            columns = found.item.subject.columns
+            place = f"{columns['scan']} / {columns['segmentation']}"
+            yield f"{indent}{name} <- {found.item.request.name} of {place} ({found.match}): {_fate(found.item)}"
+        elif isinstance(found, Missing):
+            yield f"{indent}{name} <- missing: {found.reason}"
         else:
-            fate = f"{item.status}: {item.reason}"
-        lines.append(f"  {columns['scan']} / {columns['segmentation'] or '-'}: {fate}")
-    return lines
+            yield f"{indent}{name} <- {found.key} = {found.value}"
+
+
+def _fate(item: Item) -> str:
+    if item.kept is not None:
+        return f"kept, result {item.key[:12]}"
+    if not item.to_compute:
+        return f"{item.status}: {item.reason}"
+    labels = item.subject.segmentation
+    values = () if labels is None else labels.values_of(item.request.phase)
+    return f"to compute on {item.request.phase} = {', '.join(map(str, values))}"
 
 
 def make_plan(
@@ -203,6 +127,7 @@ def make_plan(
     *,
     where: Selection = everything,
     settings: Mapping[str, object] | None = None,
+    match: Match = "cell",
 ) -> Plan:
     """Plan the computation of metrics.
 
@@ -211,9 +136,13 @@ def make_plan(
     names
         Names of metrics.
     where
-        Which scans and segmentations.
+        Which scans and segmentations; for a derived metric, which scans name the states that get a row (its
+        inputs are looked for among all).
     settings
         Values of parameters.
+    match
+        Whether the inputs of a derived metric come from the same cell, or may come from any cell of the same
+        formulation in the same cycle and half-cycle.
 
     Raises
     ------
@@ -222,125 +151,21 @@ def make_plan(
     TooLargeError
         When the smallest block needs more memory than is allowed.
     """
-    requests = registry.requests(names, settings or {})
-    scans, subjects = _subjects(catalog, where)
-    items = [item for request in requests for item in _items(catalog, request, scans, subjects)]
+    given = settings or {}
+    requests = registry.requests(names, given)
+    subjects = find_subjects(catalog, where)
+    resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
+    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
     waiting: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
+    for item in Plan(rows, ()).items:
         if item.to_compute:
             waiting[str(item.subject.columns["segmentation"])].append(item)
-    return Plan(tuple(items), tuple(_pass(group) for group in waiting.values()))
+    return Plan(rows, tuple(make_pass(group) for group in waiting.values()))
 
 
-def _subjects(catalog: Catalog, where: Selection) -> tuple[list[Subject], dict[str, list[Subject]]]:
-    """Return the selected scans, and the selected segmentations by scan."""
-    cells = {cell.id: cell for cell in catalog.records(Cell)}
-    scans = {scan.id: scan for scan in catalog.records(Scan)}
-    alone = [Subject(scan, cells.get(scan.cell)) for scan in scans.values()]
-    labelled: dict[str, list[Subject]] = defaultdict(list)
-    for stored in catalog.store.all(Segmentation.kind):
-        labels = Segmentation.from_body(dict(stored.body))
-        scan = scans.get(labels.scan)
-        if scan is not None and labels.volume is not None:
-            subject = Subject(scan, cells.get(scan.cell), labels, stored)
-            if where(subject.columns):
-                labelled[scan.id].append(subject)
-    return [s for s in alone if s.scan.id in labelled or where(s.columns)], labelled
-
-
-def _items(
-    catalog: Catalog, request: Request, scans: list[Subject], labelled: Mapping[str, list[Subject]]
-) -> Iterable[Item]:
-    for alone in scans:
-        here = labelled.get(alone.scan.id, [])
-        having = [s for s in here if s.segmentation and request.phase in s.segmentation.phase_names]
-        for subject in having:
-            yield _item(catalog, request, subject)
-        if not having:
-            yield Item(request, alone, status=Status.MISSING, reason=_why_missing(alone, here, request.phase))
-
-
-def _why_missing(alone: Subject, here: list[Subject], phase: str) -> str:
-    scan = alone.scan.id
-    add = f"siltomo segment import {scan} FILE --phases 1={phase}"
-    if not here:
-        return f"scan {scan} has no segmentation; add one: {add}"
-    there = {n for s in here if s.segmentation for n in s.segmentation.phase_names}
-    return (
-        f"no segmentation of scan {scan} names a phase {phase!r} (there: {', '.join(sorted(there))}): {add}"
-    )
-
-
-def _item(catalog: Catalog, request: Request, subject: Subject) -> Item:
-    volume = subject.segmentation.volume if subject.segmentation else None
-    scanned = subject.scan.volume
-    missing = {*(volume.missing_planes if volume else ()), *(scanned.missing_planes if scanned else ())}
-    if volume is None or missing:
-        reason = f"{len(missing)} planes of the scan are missing: register it again without --allow-gaps"
-        return Item(request, subject, status=Status.REFUSED, reason=reason)
-    key = result_key(request, subject.sample(request.phase), volume.content)
-    stored = catalog.store.find_result(key)
-    kept = None if stored is None else MetricResult.model_validate(stored.body)
-    return Item(request, subject, key, kept)
-
-
-def result_key(request: Request, sample: Sample, content: str) -> str:
-    """Return the content key of a result: same metric, version, parameters and inputs, same key."""
-    material = {
-        "metric": request.name,
-        "version": request.metric.version,
-        "parameters": dict(request.parameters),
-        "content": content,
-        "sample": dict(vars(sample)),
-    }
-    text = json.dumps(material, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _pass(items: list[Item]) -> Pass:
-    subject = items[0].subject
-    measures = tuple(
-        dict.fromkeys(
-            m for item in items for m in item.request.measures(subject.sample(item.request.phase)).values()
-        )
-    )
-    slab, workers, peak = _fit(subject, measures)
-    return Pass(subject, tuple(items), measures, slab, workers, peak)
-
-
-def _itemsize(subject: Subject) -> int:
-    volume = subject.segmentation.volume if subject.segmentation else None
-    return np.dtype(volume.dtype).itemsize if volume else 1
-
-
-def _fit(subject: Subject, measures: tuple[Measure[Any], ...]) -> tuple[int, int, int]:
-    """Choose the deepest blocks, and as many at once as there are threads, that the memory allows."""
-    depth = subject.sample("").shape[0]
-    allowed, most = memory_budget(), threads()
-    needed = 0
-    for slab in _depths(depth):
-        needed = _block_bytes(subject, measures, slab)
-        workers = min(most, -(-depth // slab))
-        # blocks of a shard or less are not made thinner to run more at once
-        if needed * (1 if slab <= SHARD_PLANES else workers) <= allowed:
-            workers = min(workers, allowed // needed)
-            return slab, workers, needed * workers
-    raise TooLargeError(
-        f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for its smallest block, one "
-        f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels; allowed are {in_words(allowed)}",
-        fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed // 2**20)} MiB"}),
-    )
-
-
-def _depths(depth: int) -> Iterable[int]:
-    """List the depths of blocks to try: whole shards first, one that covers the volume included."""
-    shards = range(min(LARGEST_SLAB, -(-depth // SHARD_PLANES) * SHARD_PLANES), 0, -SHARD_PLANES)
-    return [*shards, 32, 16, 8, 4, 2, 1]
-
-
-def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int) -> int:
-    """Bound the memory of one block: its labels, and the measure that takes most."""
-    shape = subject.sample("").shape
-    planes = min(shape[0], slab + max(m.after for m in measures))
-    labels = planes * shape[1] * shape[2] * _itemsize(subject)
-    return labels + max(m.memory(min(slab, shape[0])) for m in measures)
+def _rows(
+    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver
+) -> Iterable[Item | DerivedRow]:
+    if not request.metric.queries:
+        return base_items(catalog, request, subjects)
+    return (DerivedRow(state, resolver.node(request, state)) for state in states_of(subjects.scans))

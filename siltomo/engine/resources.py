@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from siltomo.errors import UnitError, UsageError
 from siltomo.units import Quantity
 
-__all__ = ["in_words", "memory_budget", "threads"]
+__all__ = ["in_words", "kernels_are_compiled", "memory_budget", "threads"]
 
 MEMORY = "SILTOMO_MEMORY"
-THREADS = "SILTOMO_THREADS"
 _SHARE = 0.5
 """Share of the machine's free memory that a run takes when it is not told."""
 
@@ -37,12 +37,18 @@ def memory_budget() -> int:
 
 def threads() -> int:
     """Return how many slabs are measured at once: ``SILTOMO_THREADS``, else the machine's cores."""
-    said = os.environ.get(THREADS)
-    if not said:
-        return os.cpu_count() or 1
-    if not said.isdigit() or int(said) < 1:
-        raise UsageError(f"{THREADS} is {said!r}, not a number of threads", fix=f"export {THREADS}=2")
-    return int(said)
+    from siltomo.kernels import thread_count
+
+    return thread_count(None)
+
+
+def kernels_are_compiled() -> bool:
+    """Return whether an earlier run on this machine has left compiled kernels behind."""
+    import siltomo.kernels
+
+    homes = [Path(folder) / "__pycache__" for folder in siltomo.kernels.__path__]
+    homes += [Path(os.environ["NUMBA_CACHE_DIR"])] if "NUMBA_CACHE_DIR" in os.environ else []
+    return any(any(home.rglob("*.nbi")) for home in homes if home.is_dir())
 
 
 def in_words(amount: float) -> str:

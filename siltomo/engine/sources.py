@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from siltomo.catalog import VolumeFacts
 from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume
-from siltomo.model import SourceFiles, VoxelSize
+from siltomo.model import SourceFiles, Volume, VoxelSize
 from siltomo.units import Quantity
 
-__all__ = ["Reconciled", "describe_files", "differing_axes", "reconcile_voxel_size"]
+__all__ = ["Reconciled", "describe_files", "differing_axes", "reconcile_voxel_size", "stored_volume"]
 
 TOLERANCE = 1e-3
 """Files store pixels per unit with few digits: 6.25 pixel/um is 0.16 um. 0.16 against 0.1625 is a conflict."""
@@ -111,6 +112,17 @@ def describe_files(opened: ImportedVolume, path: Path, member: str | None) -> So
         size=sum(file.stat().st_size for file in opened.files),
         sha256=joined,
         facts=dict(opened.facts),
+    )
+
+
+def stored_volume(facts: VolumeFacts, opened: ImportedVolume) -> Volume:
+    """Return what a record says of its voxels once they are written."""
+    return Volume(
+        shape=facts.shape,
+        dtype=str(facts.dtype),
+        content=facts.content,
+        levels=facts.levels,
+        missing_planes=opened.missing_planes,
     )
 
 

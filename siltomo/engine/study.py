@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.ingest import Progress, ScanOrder, add_scan
 from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
 from siltomo.engine.yaml import Document, read_yaml
-from siltomo.errors import BadInputError, RecordError, SiltomoError
+from siltomo.errors import Amend, RecordError, SiltomoError, UnitError
 from siltomo.importers import Source
 from siltomo.model import RECORDS, Record, VoxelSize, validated
 
@@ -187,11 +188,15 @@ def _scan_order(document: Document, at: tuple[str, ...], fields: dict[str, Any])
 
 
 def read_voxel_size(given: object) -> VoxelSize:
-    """Read a voxel size as typed; raises ``BadInputError`` with what to write instead."""
+    """Read a voxel size as typed; raises ``UnitError`` with what to write instead."""
     try:
         return VoxelSize.model_validate(given)
     except ValidationError as error:
-        raise BadInputError(str(error.errors()[0]["msg"]), code="SIL104") from error
+        bare = isinstance(given, str) and re.fullmatch(r"[\d.,\s]*\d", given)
+        fix = Amend(
+            {"--voxel-size": f"{given} um" if bare else "EDGE um"}, advice="with the right edge and unit"
+        )
+        raise UnitError(str(error.errors()[0]["msg"]), fix=fix, where="voxel size") from error
 
 
 def _labels_order(document: Document, at: tuple[str, ...], fields: dict[str, Any]) -> LabelsOrder:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.plan import scan_columns
 from siltomo.engine.select import Selection, everything
+from siltomo.engine.subjects import scan_columns
 from siltomo.errors import Amend, BadInputError
 from siltomo.model import RECORDS, Cell, Record, Scan, Segmentation
 
@@ -32,7 +32,8 @@ def list_scans(catalog: Catalog, where: Selection = everything) -> list[dict[str
                     "shape": list(scan.volume.shape) if scan.volume else None,
                     "dtype": scan.volume.dtype if scan.volume else None,
                     "segmentations": by_scan.get(scan.id, []),
-                    "units": {"capacity": "mAh/g_Si", "voltage": "V"},
+                    "capacity_unit": "mAh/g_Si",
+                    "voltage_unit": "V",
                 }
             )
     return rows
@@ -115,6 +116,7 @@ def remove_record(catalog: Catalog, id_: str, *, kind: str | None = None) -> dic
             code="SIL126",
             fix=f"siltomo catalog rm {name} --kind {other}",
         )
+    catalog.begin_writing()
     removed = catalog.store.remove(model.kind, id_)
     return {"kind": model.kind, "id": id_, "revision": removed.revision}
 

@@ -17,6 +17,8 @@ MAX_BYTES = 4_000_000
 MAX_DEPTH = 50
 
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(\.\d*)?(?:[eE][+-]?\d{1,4})?")
+# what a plain scalar looks like to YAML 1.1 does not matter: it is read again by the rules of 1.2
+_KINDS = {"map", "seq", "str", "int", "float", "bool", "null", "timestamp"}
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -87,7 +89,7 @@ def _value(
     lines[at] = line
     if len(at) > MAX_DEPTH:
         raise FormatError(f"is nested more than {MAX_DEPTH} deep", where=f"{path}:{line}")
-    if not node.tag.startswith("tag:yaml.org,2002:"):
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _KINDS:
         raise FormatError(f"tags are not read: {node.tag}", where=f"{path}:{line}")
     if isinstance(node, yaml.SequenceNode):
         return [_value(path, item, (*at, n), lines) for n, item in enumerate(node.value)]

@@ -10,6 +10,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from siltomo.errors import Amend, FormatError
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import DAMAGED, border, plain_text
@@ -20,7 +23,7 @@ from siltomo.importers.calibration import (
     ome_pixels,
     tag_calibration,
 )
-from siltomo.importers.reading import Planes, check_shape
+from siltomo.importers.reading import Planes, check_ratio, check_shape
 from siltomo.importers.tiff_pages import Header, Page, is_tiff, read_header, read_pages
 
 __all__ = ["header_calibration", "header_facts", "header_warnings", "import_tiff", "recognises"]
@@ -58,14 +61,16 @@ def import_tiff(source: Source, /) -> ImportedVolume:
     path = source.path
     header = read_header(path)
     pixels = ome_pixels(header.description)
-    pages, warnings = _volume_pages(header, path)
+    pages = _volume_pages(header, path)
     declared = _declared_planes(header, pixels, path)
     if declared is not None and declared != len(pages):
         pages = _planes_behind_one_page(pages, declared, path)
     shape = check_shape((len(pages), *pages[0].shape), path)
+    check_ratio(sum(page.nbytes for page in pages), path.stat().st_size, path)
     calibration = header_calibration(header, pixels, planes=len(pages))
+    warnings = [*calibration.warnings, *header_warnings(header)]
     if len(pages) == 1:
-        warnings = (*warnings, "the file holds one image: taken as a volume of one plane")
+        warnings.append("the file holds one image: taken as a volume of one plane")
     return ImportedVolume(
         format=_format(header, pixels, path),
         shape=shape,
@@ -75,7 +80,7 @@ def import_tiff(source: Source, /) -> ImportedVolume:
         voxel_size=calibration.voxel_size,
         voxel_source=calibration.source,
         facts=header_facts(header),
-        warnings=(*warnings, *calibration.warnings, *header_warnings(header)),
+        warnings=tuple(warnings),
     )
 
 
@@ -104,6 +109,8 @@ def header_facts(header: Header) -> dict[str, str]:
 def header_warnings(header: Header) -> tuple[str, ...]:
     """Return what the user should know of how the values are stored."""
     warnings = [f"tifffile: {note}" for note in header.notes]
+    if header.thumbnails:
+        warnings.append(f"{header.thumbnails} thumbnail pages left out")
     if len({page.white_is_zero for page in header.pages}) > 1:
         warnings.append(
             f"{sum(page.white_is_zero for page in header.pages)} of {len(header.pages)} pages say that zero "
@@ -111,16 +118,17 @@ def header_warnings(header: Header) -> tuple[str, ...]:
         )
     elif header.pages[0].white_is_zero:
         warnings.append("the file is displayed inverted (zero is white): values are taken as stored")
+    if header.pages[0].palette:
+        warnings.append("the colour table of ImageJ is left out: values are taken as stored")
     if header.imagej and "cf" in header.imagej:
         unit = plain_text(header.imagej.get("vunit", "?"), 40)
         warnings.append(f"ImageJ calibrates the greys (in {unit}): values are taken as stored, uncalibrated")
     return tuple(warnings)
 
 
-def _volume_pages(header: Header, path: Path) -> tuple[tuple[Page, ...], tuple[str, ...]]:
-    """Return the pages of the one image of the file, thumbnails left out."""
-    kept = tuple(page for page in header.pages if not page.reduced) or header.pages
-    kinds = Counter((page.shape, page.stored) for page in kept)
+def _volume_pages(header: Header, path: Path) -> tuple[Page, ...]:
+    """Return the pages, which are all of one shape and type."""
+    kinds = Counter((page.shape, page.stored) for page in header.pages)
     if len(kinds) > 1:
         found = ", ".join(f"{n} of {y}×{x} {stored}" for ((y, x), stored), n in kinds.most_common(5))
         raise FormatError(
@@ -128,8 +136,7 @@ def _volume_pages(header: Header, path: Path) -> tuple[tuple[Page, ...], tuple[s
             where=str(path),
             fix=Amend(advice="save each image into a file of its own"),
         )
-    left_out = len(header.pages) - len(kept)
-    return kept, (f"{left_out} thumbnail pages left out",) if left_out else ()
+    return header.pages
 
 
 def _declared_planes(header: Header, pixels: Mapping[str, str] | None, path: Path) -> int | None:
@@ -141,12 +148,12 @@ def _declared_planes(header: Header, pixels: Mapping[str, str] | None, path: Pat
         return axes["Z"]
     if header.imagej is not None:
         with border(path, "its ImageJ header"):
-            images = int(header.imagej.get("images", 1))
+            images = int(header.imagej.get("images", 0))
             slices, channels, frames = (
                 int(header.imagej.get(key, 1)) for key in ("slices", "channels", "frames")
             )
         _refuse_axes(max(slices, 1), channels, frames, path)
-        return max(images, slices)
+        return max(images, slices) if {"images", "slices"} & header.imagej.keys() else None
     if header.shaped:
         return _shaped_planes(header.shaped, header.pages[0], path)
     return None
@@ -225,5 +232,7 @@ def _format(header: Header, pixels: Mapping[str, str] | None, path: Path) -> str
     return f"multi-page {big}" if len(header.pages) > 1 else big
 
 
-def _read(path: Path, pages: Sequence[Page], start: int, stop: int) -> Any:
-    return read_pages(path, pages[start:stop])
+def _read(path: Path, pages: Sequence[Page], start: int, stop: int) -> NDArray[Any]:
+    out = np.empty((stop - start, *pages[0].shape), pages[0].dtype)
+    read_pages(path, pages[start:stop], out)
+    return out

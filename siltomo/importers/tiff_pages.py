@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from siltomo.errors import Amend, FormatError, MissingPartError
-from siltomo.importers.border import DAMAGED, border, log_lines, plain_text
+from siltomo.errors import FormatError
+from siltomo.importers.border import border, log_lines
 from siltomo.importers.calibration import Resolution
-from siltomo.importers.reading import check_ratio, voxel_dtype
+from siltomo.importers.reading import voxel_dtype
+from siltomo.importers.tiff_checks import (
+    GREYSCALE,
+    check_codec,
+    check_grey,
+    check_segments,
+    page_facts,
+    page_resolution,
+)
 
 __all__ = [
     "Header",
     "Page",
     "is_tiff",
     "open_tiff",
-    "page_facts",
     "page_offsets",
     "read_header",
     "read_pages",
 ]
 
 MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
-COLOUR = {2: "RGB", 3: "palette-colour", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab"}
-GREYSCALE = Amend(advice="in Fiji: Image > Type > 8-bit (or 16-bit), then save again")
-PALETTE = Amend(advice="in Fiji: Image > Lookup Tables > Grays, then save again; the values stay as they are")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Page:
     data_offset: int | None
     """Where its pixels begin, when they lie there plainly; None when they have to be decoded."""
     white_is_zero: bool
-    reduced: bool
-    """A thumbnail or preview."""
+    palette: bool
+    """Its values are numbers of colours, which in ImageJ only tint the display."""
 
     @property
     def nbytes(self) -> int:
@@ -66,6 +69,8 @@ class Header:
     """What a TIFF file says of itself: its pages, and the words of the first one."""
 
     pages: tuple[Page, ...]
+    thumbnails: int
+    """Pages left out because they call themselves reduced images."""
     description: str
     imagej: dict[str, Any] | None
     """The entries of ImageJ's description, None when ImageJ did not write the file."""
@@ -83,7 +88,7 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in MAGIC
 
 
-def page_offsets(file: IO[bytes], size: int) -> Iterator[int]:
+def page_offsets(file: BinaryIO, size: int) -> Iterator[int]:
     """Walk the chain of page directories of a TIFF file.
 
     A chain that leaves the file or bites its tail is an error here; tifffile would end it in silence and a
@@ -152,35 +157,55 @@ def read_header(path: Path, *, max_pages: int | None = None) -> Header:
         if not offsets:
             raise ValueError("it holds no page")
         with open_tiff(path) as tif:
-            first = _page_at(tif, 0, offsets[0])
-            shaped = []
-            pages = []
-            for number, offset in enumerate(offsets):
-                page = _page_at(tif, number, offset) if number else first
-                pages.append(_describe(page, number, size, path, imagej=tif.is_imagej))
-                if (description := page.shaped_description) is not None:
-                    shaped.append(tifffile.tifffile.shaped_description_metadata(description))
-            _check_codec(first, path)
+            pages, shaped = _pages(tif, offsets, size, path, skip_reduced=True)
+            if not pages:
+                pages, shaped = _pages(tif, offsets, size, path, skip_reduced=False)
+            first = _page_at(tif, pages[0].number, pages[0].offset)
+            check_codec(first, path)
             return Header(
                 pages=tuple(pages),
+                thumbnails=len(offsets) - len(pages),
                 description=first.description,
                 imagej=dict(tif.imagej_metadata or {}) if tif.is_imagej else None,
                 shaped=tuple(shaped),
-                resolution=_resolution(first),
+                resolution=page_resolution(first),
                 facts=page_facts(first, tif.byteorder),
                 notes=tuple(dict.fromkeys(notes)),
             )
 
 
-def read_pages(path: Path, pages: Sequence[Page]) -> NDArray[Any]:
-    """Read some pages of one shape and type from a file, opened for this and closed again.
+def _pages(
+    tif: tifffile.TiffFile, offsets: Sequence[int], size: int, path: Path, *, skip_reduced: bool
+) -> tuple[list[Page], list[dict[str, Any]]]:
+    """Read and check page after page; also tifffile's descriptions of arrays among them."""
+    pages, shaped = [], []
+    for number, offset in enumerate(offsets):
+        page = _page_at(tif, number, offset)
+        if skip_reduced and page.subfiletype & 1:
+            continue
+        pages.append(_describe(page, number, size, path, imagej=tif.is_imagej))
+        if (description := page.shaped_description) is not None:
+            shaped.append(tifffile.tifffile.shaped_description_metadata(description))
+    return pages, shaped
+
+
+def read_pages(path: Path, pages: Sequence[Page], out: NDArray[Any]) -> None:
+    """Read some pages from a file, opened for this and closed again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    pages
+        Pages of it, all of one shape and type.
+    out
+        Where they go: a C-contiguous array of shape (pages, y, x) of their type.
 
     Raises
     ------
     FormatError
         Naming the file and the page that cannot be read.
     """
-    out = np.empty((len(pages), *pages[0].shape), pages[0].dtype)
     with ExitStack() as stack:
         with border(path, "the file"):
             file = stack.enter_context(path.open("rb"))
@@ -188,28 +213,33 @@ def read_pages(path: Path, pages: Sequence[Page]) -> NDArray[Any]:
         for page, plane in zip(pages, out, strict=True):
             with border(path, f"page {page.number}"), log_lines("tifffile") as notes:
                 if page.data_offset is not None:
-                    plane[:] = _read_plain(file, page)
+                    _read_plain(file, page, plane)
                     continue
                 if tif is None:
                     tif = stack.enter_context(open_tiff(path))
-                pixels = np.asarray(_page_at(tif, page.number, page.offset).asarray())
+                decoder = _page_at(tif, page.number, page.offset)
+                notes.clear()  # those of the header were told when it was opened
+                pixels = np.asarray(decoder.asarray())
                 if pixels.shape != page.shape or notes:
                     raise ValueError(notes[0] if notes else f"it has {pixels.shape} pixels")
                 plane[:] = pixels
-    return out
 
 
-def _read_plain(file: IO[bytes], page: Page) -> NDArray[Any]:
+def _read_plain(file: BinaryIO, page: Page, plane: NDArray[Any]) -> None:
     """Read pixels that lie in the file as they are."""
     assert page.data_offset is not None
     file.seek(page.data_offset)
-    raw = file.read(page.nbytes)
-    if len(raw) < page.nbytes:
-        raise ValueError(f"the file is cut: {len(raw)} of {page.nbytes} bytes")
-    return np.frombuffer(raw, page.stored).reshape(page.shape)
+    got = file.readinto(plane)  # type: ignore[attr-defined]
+    if got < page.nbytes:
+        raise ValueError(f"the file is cut: {got} of {page.nbytes} bytes")
+    if not np.dtype(page.stored).isnative:
+        plane.byteswap(inplace=True)
 
 
 def _page_at(tif: tifffile.TiffFile, number: int, offset: int) -> tifffile.TiffPage:
+    first = tif.pages.first
+    if first.offset == offset:
+        return first
     tif.filehandle.seek(offset)
     return tifffile.TiffPage(tif, number)
 
@@ -217,7 +247,7 @@ def _page_at(tif: tifffile.TiffFile, number: int, offset: int) -> tifffile.TiffP
 def _describe(page: tifffile.TiffPage, number: int, size: int, path: Path, *, imagej: bool) -> Page:
     """Check one page and keep what reading it needs."""
     where = f"{path}: page {number}"
-    _check_grey(page, where, imagej=imagej)
+    check_grey(page, where, imagej=imagej)
     if page.dtype is None or page.imagedepth != 1 or min(page.imagelength, page.imagewidth) < 1:
         raise FormatError(
             f"is {page.imagewidth}×{page.imagelength}×{page.imagedepth} pixels of {page.bitspersample} bits, "
@@ -226,8 +256,8 @@ def _describe(page: tifffile.TiffPage, number: int, size: int, path: Path, *, im
             fix=GREYSCALE,
         )
     dtype = voxel_dtype(page.dtype, where)
-    _check_segments(page, size, where)
-    plain = page.is_contiguous and page.predictor == 1 and page.fillorder == 1
+    check_segments(page, size, where)
+    plain = page.is_contiguous and page.fillorder == 1
     bits = int(page.bitspersample)
     return Page(
         number=number,
@@ -237,113 +267,5 @@ def _describe(page: tifffile.TiffPage, number: int, size: int, path: Path, *, im
         stored=f"{page.parent.byteorder}{dtype.str[1:]}" if bits == 8 * dtype.itemsize else f"{bits}-bit",
         data_offset=page.dataoffsets[0] if plain and bits == 8 * dtype.itemsize else None,
         white_is_zero=page.photometric == 0,
-        reduced=bool(page.subfiletype & 1),
+        palette=page.photometric == 3,
     )
-
-
-def _check_grey(page: tifffile.TiffPage, where: str, *, imagej: bool) -> None:
-    """Refuse colour; ImageJ's palettes are allowed, there they only tint the display."""
-    colour = COLOUR.get(int(page.photometric), "")
-    if colour == "palette-colour":
-        if not imagej:
-            raise FormatError(
-                "is a palette-colour image: its values are numbers of colours, not greys",
-                where=where,
-                fix=PALETTE,
-            )
-    elif colour or page.samplesperpixel != 1:
-        raise FormatError(
-            f"is {colour or 'a multi-channel'} image with {page.samplesperpixel} values per pixel; "
-            "a voxel has one",
-            where=where,
-            fix=GREYSCALE,
-        )
-
-
-def _check_segments(page: tifffile.TiffPage, size: int, where: str) -> None:
-    """Check that every strip or tile lies in the file, and that they can hold the page."""
-    offsets, counts = page.dataoffsets, page.databytecounts
-    if not offsets or len(offsets) != len(counts) or 0 in counts or 0 in offsets:
-        raise FormatError("has strips or tiles without data", where=where, fix=DAMAGED)
-    end = max(offset + count for offset, count in zip(offsets, counts, strict=True))
-    if end > size:
-        raise FormatError(
-            f"the file is cut: the pixels end at byte {end}, the file at {size}", where=where, fix=DAMAGED
-        )
-    needed = (page.imagelength * page.imagewidth * int(page.bitspersample) + 7) // 8
-    if page.compression == 1 and sum(counts) < needed:
-        raise FormatError(
-            f"the file is cut: {needed} bytes of pixels are needed, {sum(counts)} are stored",
-            where=where,
-            fix=DAMAGED,
-        )
-    check_ratio(needed, sum(counts), where)
-
-
-def _check_codec(page: tifffile.TiffPage, path: Path) -> None:
-    """Make sure that the pixels can be decoded before anything is promised."""
-    try:
-        decode = tifffile.TIFF.DECOMPRESSORS[page.compression]
-        tifffile.TIFF.UNPREDICTORS[page.predictor]
-        if int(page.bitspersample) not in (1, 8, 16, 32, 64):
-            import_module("imagecodecs")  # only it unpacks 4 or 12 bits
-        if page.compression != 1:
-            _try_codec(decode)
-    except (KeyError, ImportError) as error:
-        if isinstance(error, KeyError) and "imagecodecs" not in str(error):
-            raise FormatError(
-                f"its compression {_compression(page)} is not known",
-                where=str(path),
-                fix=Amend(advice="save it again without compression"),
-            ) from error
-        raise MissingPartError(
-            f"{page.bitspersample}-bit voxels with compression '{_compression(page)}' need the package "
-            "imagecodecs",
-            where=str(path),
-            fix="pip install imagecodecs",
-        ) from error
-
-
-def _try_codec(decode: Callable[..., object]) -> None:
-    """Raise ImportError when a codec is only a placeholder, as zstd is before Python 3.14."""
-    try:
-        decode(b"")
-    except ImportError:
-        raise
-    except Exception:
-        return  # an empty stream is not valid; only the presence of the codec matters
-
-
-def _compression(page: tifffile.TiffPage) -> str:
-    name = str(getattr(page.compression, "name", page.compression))
-    if int(page.predictor) != 1:
-        name += f" with predictor {getattr(page.predictor, 'name', page.predictor)}"
-    return "none" if name == "NONE" else name
-
-
-def _resolution(page: tifffile.TiffPage) -> Resolution:
-    def fraction(code: int) -> tuple[int, int] | None:
-        value = page.tags.valueof(code)
-        if isinstance(value, Sequence) and len(value) == 2:
-            return int(value[0]), int(value[1])
-        return None
-
-    return Resolution(fraction(282), fraction(283), int(page.tags.valueof(296, default=2)))
-
-
-def page_facts(page: tifffile.TiffPage, byteorder: str) -> dict[str, str]:
-    """Return what the first page says of itself, in words."""
-    facts = {
-        "bits per voxel": str(page.bitspersample),
-        "compression": _compression(page),
-        "byte order": {"<": "little-endian", ">": "big-endian"}[byteorder],
-    }
-    if page.photometric in (0, 1) and page.bitspersample == 1:
-        facts["1 means"] = "white" if page.photometric == 1 else "black"
-    elif page.photometric == 0:
-        facts["display"] = "inverted: zero is white"
-    for name, code in (("description", 270), ("software", 305), ("date", 306), ("artist", 315)):
-        value = page.tags.valueof(code)
-        if value:
-            facts[name] = plain_text(value)
-    return facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from siltomo.errors import Amend, FormatError, NotFoundError
 from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, plain_text
-from siltomo.importers.reading import Planes, check_shape
+from siltomo.importers.border import border, plain_text
+from siltomo.importers.reading import Planes, check_ratio, check_shape
 from siltomo.importers.slices import Stack, gap_words, group_slices
 from siltomo.importers.tiff import header_calibration, header_facts, header_warnings
 from siltomo.importers.tiff_pages import Header, Page, read_header, read_pages
@@ -66,24 +67,16 @@ def import_tiff_stack(source: Source, /) -> ImportedVolume:
     """
     folder = source.path
     with border(folder, "the folder"):
-        stacks = group_slices(tiff_names(folder))
-    stack = _chosen(stacks, source)
+        stack = _chosen(group_slices(tiff_names(folder)), source)
     _check_numbers(stack, source)
     files = tuple(folder / name for name in stack.names)
-    for file in files:
-        _check_file(file, folder)
-    first = _slice_header(files[0], folder, alone=len(files) == 1)
-    pages = (first.pages[0], *(_matching_page(file, files[0], first.pages[0], folder) for file in files[1:]))
-    missing = tuple(n - stack.numbers[0] for n in stack.missing)
-    by_plane: list[tuple[Path, Page] | None] = [None] * (len(files) + len(missing))
-    for number, file, page in zip(stack.numbers, files, pages, strict=True):
-        by_plane[number - stack.numbers[0]] = (file, page)
-    shape = check_shape((len(by_plane), *first.pages[0].shape), folder)
-    dtype = first.pages[0].dtype
-    calibration = header_calibration(first, None, planes=1)
-    whole = Header(pages, first.description, first.imagej, (), first.resolution, first.facts, first.notes)
-    warnings = [*calibration.warnings, *header_warnings(whole)]
-    if missing:
+    header = _stack_header(files, folder)
+    slices = _by_plane(stack, files, header.pages)
+    shape = check_shape((len(slices), *header.pages[0].shape), folder)
+    dtype = header.pages[0].dtype
+    calibration = header_calibration(header, None, planes=1)
+    warnings = [*calibration.warnings, *header_warnings(header)]
+    if stack.missing:
         warnings.append(f"slices {gap_words(stack.missing, stack.width)} are missing and read as zero")
     if shape[0] == 1:
         warnings.append("the stack holds one slice: taken as a volume of one plane")
@@ -91,18 +84,42 @@ def import_tiff_stack(source: Source, /) -> ImportedVolume:
         format="TIFF stack",
         shape=shape,
         dtype=dtype,
-        planes=Planes(shape, dtype, partial(_read, tuple(by_plane), dtype)),
+        planes=Planes(shape, dtype, partial(_read, slices, shape, dtype)),
         files=files,
         voxel_size=calibration.voxel_size,
         voxel_source=f"{calibration.source} of {files[0].name}" if calibration.source else "",
-        missing_planes=missing,
+        missing_planes=tuple(i for i, entry in enumerate(slices) if entry is None),
         facts={
-            **header_facts(first),
+            **header_facts(header),
             "stack": plain_text(stack.label),
             "slices": f"{plain_text(files[0].name)} to {plain_text(files[-1].name)}",
         },
         warnings=tuple(warnings),
     )
+
+
+Slices = tuple[tuple[Path, Page] | None, ...]
+"""For each plane its file and page; None where the slice is missing."""
+
+
+def _stack_header(files: Sequence[Path], folder: Path) -> Header:
+    """Read and check the header of every slice; the words are those of the first one."""
+    for file in files:
+        _check_file(file, folder)
+    first = _slice_header(files[0], folder, alone=len(files) == 1)
+    pages = (first.pages[0], *(_matching_page(file, files[0], first.pages[0], folder) for file in files[1:]))
+    with border(folder, "the slices"):
+        stored = sum(file.stat().st_size for file in files)
+    check_ratio(sum(page.nbytes for page in pages), stored, folder)
+    return replace(first, pages=pages)
+
+
+def _by_plane(stack: Stack, files: Sequence[Path], pages: Sequence[Page]) -> Slices:
+    """Put every slice at its plane, the first one at 0."""
+    slices: list[tuple[Path, Page] | None] = [None] * (stack.numbers[-1] - stack.numbers[0] + 1)
+    for number, file, page in zip(stack.numbers, files, pages, strict=True):
+        slices[number - stack.numbers[0]] = (file, page)
+    return tuple(slices)
 
 
 def _labels(stacks: Sequence[Stack]) -> list[str]:
@@ -249,19 +266,17 @@ def _kind(page: Page) -> str:
 
 
 def _read(
-    by_plane: Sequence[tuple[Path, Page] | None], dtype: np.dtype[Any], start: int, stop: int
+    slices: Slices, shape: tuple[int, int, int], dtype: np.dtype[Any], start: int, stop: int
 ) -> NDArray[Any]:
     """Read slices one file after the other, each opened and closed."""
-    shape = next(entry[1].shape for entry in by_plane if entry is not None)
-    out = np.zeros((stop - start, *shape), dtype)
-    for i, entry in enumerate(by_plane[start:stop]):
+    out = np.zeros((stop - start, *shape[1:]), dtype)
+    for number, plane in enumerate(out, start):
+        entry = slices[number]
         if entry is None:
             continue
         file, page = entry
         try:
-            out[i] = read_pages(file, [page])[0]
+            read_pages(file, [page], plane[np.newaxis])
         except FormatError as error:
-            raise FormatError(
-                f"plane {start + i}: {error.message}", where=error.where, fix=DAMAGED
-            ) from error
+            raise FormatError(f"plane {number}: {error.message}", where=error.where, fix=error.fix) from error
     return out

@@ -1,9 +1,14 @@
 """Exact measurements on arrays: counts, surfaces, distances, thickness, components."""
 
-from siltomo.kernels.components import Components, SlabComponents, component_sizes, label_slab
+from siltomo.kernels._workers import thread_count
+from siltomo.kernels.component_slabs import Components, SlabComponents
+from siltomo.kernels.components import component_bytes, component_labels, component_sizes, label_slab
 from siltomo.kernels.configurations import configuration_histogram, label_configurations
 from siltomo.kernels.counts import label_counts
+from siltomo.kernels.depths import DatumPlane, depth_bins
 from siltomo.kernels.distance import NoBackgroundError, squared_distance
+from siltomo.kernels.greys import GreyHistogram, grey_histogram
+from siltomo.kernels.meshes import SMOOTHED_MESH_HALO, smoothed_mesh_area
 from siltomo.kernels.surfaces import (
     euler_number,
     interface_area,
@@ -14,17 +19,29 @@ from siltomo.kernels.surfaces import (
 )
 from siltomo.kernels.thickness import local_thickness, thickness_counts
 from siltomo.kernels.thickness_distribution import ThicknessCounts
-from siltomo.kernels.thickness_slabs import HaloTooLargeError, slab_bytes, slab_thickness_counts
+from siltomo.kernels.thickness_slabs import (
+    HaloTooLargeError,
+    slab_bytes,
+    slab_thickness_counts,
+    stream_thickness_counts,
+)
 
 __all__ = [
+    "SMOOTHED_MESH_HALO",
     "Components",
+    "DatumPlane",
+    "GreyHistogram",
     "HaloTooLargeError",
     "NoBackgroundError",
     "SlabComponents",
     "ThicknessCounts",
+    "component_bytes",
+    "component_labels",
     "component_sizes",
     "configuration_histogram",
+    "depth_bins",
     "euler_number",
+    "grey_histogram",
     "interface_area",
     "label_configurations",
     "label_counts",
@@ -34,8 +51,11 @@ __all__ = [
     "phase_volume",
     "slab_bytes",
     "slab_thickness_counts",
+    "smoothed_mesh_area",
     "squared_distance",
+    "stream_thickness_counts",
     "surface_area",
     "thickness_counts",
+    "thread_count",
     "window_volume",
 ]

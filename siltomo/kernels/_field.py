@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
 from siltomo.kernels import _lanes as lanes
-from siltomo.kernels._grid import Mask
+from siltomo.kernels._grid import Mask, as_mask
 from siltomo.kernels._jit import kernel
-from siltomo.kernels._workers import over_ranges
+from siltomo.kernels._workers import over, ranges
 
 GUARD = 32
 """Zeros after each row: no load or store of one vector from within a row leaves its row and guard."""
@@ -170,21 +170,28 @@ def _along_z(flat: Any, tile: Any, shape: Any, rows: Any, wz: int, tops: Any) ->
                 lanes.store(flat, start + s + z * ny * pitch, value)
 
 
-def squared_field(
-    inside: Mask, weights: tuple[int, int, int], *, threads: int
-) -> tuple[Field, NDArray[np.int64] | None]:
-    """Return the exact squared distances to the voxels that are not inside, and the largest of each plane.
+@dataclass(frozen=True)
+class Distances:
+    """Exact squared distances to the background."""
 
-    The narrowest type that holds them is used. Without any background, every value is the largest of its type
-    and the second answer is None.
+    field: Field
+    tops: NDArray[np.int64]
+    """The largest of each plane."""
+
+
+def squared_distances(inside: Mask, weights: tuple[int, int, int], *, threads: int) -> Distances | None:
+    """Measure the squared distances to the voxels that are not inside; None where there are none of these.
+
+    The narrowest type that holds them is used.
     """
+    inside = as_mask(inside)
     if inside.all():
-        return _attempt(inside, weights, np.dtype(np.uint16), threads)[0], None
+        return None
     for dtype in _types(inside.shape, weights):
-        field, tops = _attempt(inside, weights, dtype, threads)
-        if int(tops.max(initial=0)) < np.iinfo(dtype).max:
-            return field, tops.astype(np.int64)
-        del field  # before the wider one is allocated
+        found = _attempt(inside, weights, dtype, threads)
+        if int(found.tops.max(initial=0)) < np.iinfo(dtype).max:
+            return found
+        del found  # before the wider one is allocated
     raise AssertionError("the widest type holds every squared distance of the volume")
 
 
@@ -206,9 +213,8 @@ def _types(shape: tuple[int, ...], weights: tuple[int, int, int]) -> list[np.dty
     return [*types, np.dtype(np.uint64)]
 
 
-def _attempt(
-    inside: Mask, weights: tuple[int, int, int], dtype: np.dtype[Any], threads: int
-) -> tuple[Field, NDArray[Any]]:
+def _attempt(inside: Mask, weights: tuple[int, int, int], dtype: np.dtype[Any], threads: int) -> Distances:
+    """Measure in one type; values too large for it become its largest."""
     nz, ny, nx = shape = inside.shape
     field = Field.empty(shape, dtype)
     largest = int(np.iinfo(dtype).max)
@@ -217,16 +223,18 @@ def _attempt(
     count = lanes.LANE_BYTES // dtype.itemsize
     solid = inside.view(np.uint8)
 
-    def in_planes(start: int, stop: int) -> None:
+    def in_planes(planes: tuple[int, int]) -> None:
         line = np.full(nx + 2 * (reach + GUARD) + GUARD, largest, dtype)
-        _in_planes(solid, field.flat, line, shape, (start, stop), weights, farthest)
+        _in_planes(solid, field.flat, line, shape, planes, weights, farthest)
 
-    def along_z(start: int, stop: int) -> NDArray[Any]:
+    def along_z(rows: tuple[int, int]) -> NDArray[Any]:
         tile = np.empty(nz * count, dtype)
         tops = np.zeros(nz, dtype)
-        _along_z(field.flat, tile, shape, (start, stop), weights[0], tops)
+        _along_z(field.flat, tile, shape, rows, weights[0], tops)
         return tops
 
-    over_ranges(in_planes, 0, nz, 8, threads)
-    parts = over_ranges(along_z, 0, ny, max(1, -(-ny // (4 * threads))), threads)
-    return field, np.max(parts, axis=0, initial=0) if parts else np.zeros(nz, dtype)
+    over(in_planes, ranges(0, nz, 8), threads)
+    parts = over(along_z, ranges(0, ny, max(1, -(-ny // (4 * threads)))), threads)
+    # The largest value of 64 bits only stands for "no background", which is not asked for here.
+    tops = np.max(parts, axis=0, initial=0) if parts else np.zeros(nz)
+    return Distances(field, tops.astype(np.int64))

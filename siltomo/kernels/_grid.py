@@ -64,7 +64,9 @@ def as_mask(mask: NDArray[np.bool_], name: str = "mask") -> Mask:
             f"{name}: expected booleans, got {volume.dtype}",
             fix="compare first, such as labels == 1 or grey > threshold",
         )
-    return np.ascontiguousarray(volume)
+    volume = np.ascontiguousarray(volume).view()
+    volume.flags.writeable = False  # always, so that kernels are compiled once
+    return volume
 
 
 def as_outside(outside: NDArray[np.bool_] | None, mask: Mask) -> Mask | None:

@@ -53,6 +53,12 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
 
 
+def _declared(builder: Any, name: str, answer: Any, argument: Any) -> Any:
+    """Return LLVM's own function of a name."""
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(answer, [argument]), name)
+
+
 @instruction
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Read the lanes that start at an index of a flat array."""
@@ -143,8 +149,114 @@ def highest(typing_context: Any, lanes: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = _vector_type(lanes)
         name = f"llvm.vector.reduce.umax.v{lanes.count}i{lanes.dtype.bitwidth}"
-        signature_of_reduce = ir.FunctionType(vector.element, [vector])
-        reduce = builder.module.globals.get(name) or ir.Function(builder.module, signature_of_reduce, name)
-        return builder.call(reduce, args)
+        return builder.call(_declared(builder, name, vector.element, vector), args)
 
     return lanes.dtype(lanes), generate
+
+
+def _bitwise(operation: str) -> Any:
+    def declare(typing_context: Any, a: Any, b: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, operation)(*args)
+
+        return a(a, b), generate
+
+    return declare
+
+
+@instruction
+def both(typing_context: Any, a: Any, b: Any) -> Any:
+    """Keep the bits that are set in both."""
+    return _bitwise("and_")(typing_context, a, b)
+
+
+@instruction
+def either(typing_context: Any, a: Any, b: Any) -> Any:
+    """Keep the bits that are set in one or both."""
+    return _bitwise("or_")(typing_context, a, b)
+
+
+@instruction
+def differing(typing_context: Any, a: Any, b: Any) -> Any:
+    """Keep the bits that are set in one and not both."""
+    return _bitwise("xor")(typing_context, a, b)
+
+
+def _shift(operation: str) -> Any:
+    def declare(typing_context: Any, lanes: Any, steps: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, operation)(args[0], _splat(builder, args[1], lanes.count))
+
+        return lanes(lanes, lanes.dtype), generate
+
+    return declare
+
+
+@instruction
+def shifted_up(typing_context: Any, lanes: Any, steps: Any) -> Any:
+    """Shift each lane by fewer steps than it has bits, towards the higher ones."""
+    return _shift("shl")(typing_context, lanes, steps)
+
+
+@instruction
+def shifted_down(typing_context: Any, lanes: Any, steps: Any) -> Any:
+    """Shift each lane by fewer steps than it has bits, towards the lower ones."""
+    return _shift("lshr")(typing_context, lanes, steps)
+
+
+@instruction
+def any_bit(typing_context: Any, lanes: Any) -> Any:
+    """Tell whether any bit is set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zeros = ir.Constant(_vector_type(lanes), [0] * lanes.count)
+        lit = builder.bitcast(builder.icmp_unsigned("!=", args[0], zeros), ir.IntType(lanes.count))
+        return builder.icmp_unsigned("!=", lit, ir.Constant(lit.type, 0))
+
+    return types.boolean(lanes), generate
+
+
+@instruction
+def filled_bits(typing_context: Any, lanes: Any) -> Any:
+    """Return a word whose bit i tells whether lane i is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zeros = ir.Constant(_vector_type(lanes), [0] * lanes.count)
+        filled = builder.bitcast(builder.icmp_unsigned("!=", args[0], zeros), ir.IntType(lanes.count))
+        return builder.zext(filled, ir.IntType(64))
+
+    return types.uint64(lanes), generate
+
+
+@instruction
+def bit_count(typing_context: Any, lanes: Any) -> Any:
+    """Count the bits that are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _vector_type(lanes)
+        size = f"v{lanes.count}i{lanes.dtype.bitwidth}"
+        counts = builder.call(_declared(builder, f"llvm.ctpop.{size}", vector, vector), args)
+        total = _declared(builder, f"llvm.vector.reduce.add.{size}", vector.element, vector)
+        return builder.call(total, [counts])
+
+    return lanes.dtype(lanes), generate
+
+
+@instruction
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the place of the lowest bit that is set in a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return word(word), generate
+
+
+@instruction
+def ones(typing_context: Any, word: Any) -> Any:
+    """Count the bits that are set in a word."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return word(word), generate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -9,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.kernels._balls import Ridge, find_ridge, paint
-from siltomo.kernels._field import Field, squared_field
-from siltomo.kernels._fiji import clean_up
+from siltomo.kernels._field import Distances, Field, squared_distances
+from siltomo.kernels._fiji import CONTEXT, FRACTIONS, clean_up
 from siltomo.kernels._grid import Lattice, Mask
+from siltomo.kernels._keys import Tile
+from siltomo.kernels._tally import Tally, tally
+from siltomo.kernels._tiles import Balls, Painted, Target, find_balls
 from siltomo.kernels.thickness_distribution import Convention
-
-PLANES = 16
-"""Planes painted at once by one thread."""
-
-FIJI_CONTEXT = 2
-"""Planes on either side that Fiji's clean-up looks at: the neighbours of neighbours."""
 
 
 def check_convention(convention: str) -> None:
@@ -38,50 +35,71 @@ class Window:
     beyond: Mask | None
     grid: Lattice
 
-    def distances(self, threads: int) -> tuple[Field, NDArray[np.int64] | None]:
-        """Measure the squared distance to the background, also beyond the window, and its top per plane."""
+    def distances(self, threads: int) -> Distances | None:
+        """Measure the squared distances to the background, also beyond the window; None without any."""
         inside = self.phase if self.beyond is None else self.phase | self.beyond
-        return squared_field(inside, self.grid.weights, threads=threads)
+        return squared_distances(inside, self.grid.weights, threads=threads)
 
 
 @dataclass(frozen=True)
-class Balls:
-    """The balls of a window, ready to be painted plane by plane."""
+class Thickness:
+    """The local thickness of a window, computed tile by tile."""
 
     window: Window
-    field: Field
-    ridge: Ridge
+    balls: Balls
     convention: Convention
 
-    @property
-    def top(self) -> int:
-        """The largest squared radius."""
-        return int(self.ridge.highest.max(initial=0))
+    def write(self, tile: Tile, diameters: NDArray[np.float32]) -> None:
+        """Write the diameters of the phase voxels of a tile to a map of the window."""
+        phase = tile.of(self.window.phase)
+        step = self.window.grid.step
+        if self.convention == "fiji":
+            np.copyto(tile.of(diameters), self._cleaned(tile) * step, where=phase, casting="same_kind")
+        else:
+            self.balls.paint(tile, phase, Target(diameters, (0, 0), 2 * step))
 
-    def thickness(self, start: int, stop: int) -> NDArray[Any]:
-        """Return for some planes the squared radius of each voxel, or for Fiji its diameter, both in steps.
+    def tally(self, tile: Tile, bins: NDArray[Any]) -> Tally:
+        """Count the phase voxels by bin and squared radius, or fraction of the diameter for Fiji."""
+        phase = tile.of(self.window.phase)
+        if self.convention == "fiji":
+            top = math.ceil(2 * math.sqrt(self.balls.top) * FRACTIONS)
+            return tally(np.rint(self._cleaned(tile) * FRACTIONS).astype(np.int64), phase, bins, top)
+        if bins.strides[1:] == (0, 0):
+            of_planes = bins[:, 0, 0]
+            wanted = phase if of_planes.min() >= 0 else phase & (bins >= 0)
+            return _by_planes(self.balls.paint(tile, wanted), of_planes)
+        entries = np.zeros(phase.shape, np.float32)
+        painted = self.balls.paint(tile, phase, Target(entries, (tile.start, tile.top)))
+        counts = tally(entries.astype(np.int64), phase, bins, painted.squared_radii.size)
+        return Tally(counts.bins, painted.squared_radii[counts.values], counts.counts)
 
-        Voxels that are not in the phase hold a value without meaning.
-        """
-        weights = self.window.grid.weights
-        if self.convention != "fiji":
-            closed = self.convention == "closed_ball"
-            return paint(self.field, self.ridge, (start, stop), weights, closed=closed).values
-        below, above = max(start - FIJI_CONTEXT, 0), min(stop + FIJI_CONTEXT, self.field.shape[0])
-        squared = paint(self.field, self.ridge, (below, above), weights, closed=True).values
-        gone = np.zeros(squared.shape, np.bool_)
-        if self.window.beyond is not None:
-            gone |= self.window.beyond[below:above]
-        cleaned = np.empty((stop - start, *squared.shape[1:]), np.float64)
-        clean_up(squared, gone, (start - below, stop - below), cleaned)
+    def _cleaned(self, tile: Tile) -> NDArray[np.float64]:
+        """Return Fiji's diameters of all voxels of a tile that balls hold, in steps."""
+        wide = tile.wider(CONTEXT, self.balls.field.shape)
+        shape = (wide.stop - wide.start, wide.bottom - wide.top, self.balls.field.shape[2])
+        beyond = self.window.beyond
+        gone = np.zeros(shape, np.bool_) if beyond is None else wide.of(beyond).copy()
+        diameters = np.zeros(shape, np.float32)
+        self.balls.paint(wide, ~gone, Target(diameters, (wide.start, wide.top), 2.0))
+        cleaned = np.empty((tile.stop - tile.start, tile.bottom - tile.top, shape[2]), np.float64)
+        clean_up(diameters, gone, tile.start - wide.start, tile.top - wide.top, cleaned)
         return cleaned
 
 
-def balls(window: Window, field: Field, convention: Convention, threads: int) -> Balls:
-    """Choose the balls to paint; the distances beyond the window are set to 0 in place."""
+def find_thickness(window: Window, field: Field, convention: Convention, threads: int) -> Thickness:
+    """Prepare the thickness of a window; the distances beyond the window are set to 0 in place."""
     if window.beyond is not None:
         field.values[window.beyond] = 0
     closed = convention != "open_ball"
-    top = int(field.values.max(initial=0))
-    ridge = find_ridge(field, window.grid.weights, top, closed=closed, threads=threads)
-    return Balls(window, field, ridge, convention)
+    found = find_balls(field, window.grid.weights, closed=closed, threads=threads)
+    return Thickness(window, found, convention)
+
+
+def _by_planes(painted: Painted, bins: NDArray[np.int64]) -> Tally:
+    """Sum the planes of each bin; planes of negative bins hold nothing."""
+    groups, planes = np.unique(bins, return_inverse=True)
+    counts = np.zeros((painted.squared_radii.size, groups.size), np.int64)
+    for plane, group in enumerate(planes):
+        counts[:, group] += painted.counts[:, plane]
+    entries, columns = np.nonzero(counts)
+    return Tally(groups[columns], painted.squared_radii[entries], counts[entries, columns])

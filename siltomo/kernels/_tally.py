@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from siltomo.errors import BadInputError
 from siltomo.kernels._jit import kernel
 
-_DENSE_LIMIT = 1 << 22
+DENSE_LIMIT = 1 << 20
+"""Pairs of bin and value that are counted in a table."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,14 @@ def tally(values: NDArray[Any], phase: NDArray[np.bool_], bins: NDArray[Any], to
     if highest < 0:
         return merge_tallies([])
     lowest = int(distinct.min(initial=highest, where=distinct >= 0))
-    if (highest - lowest + 1) * (top + 1) > _DENSE_LIMIT:
-        return merge_tallies([_tally_plane(values[z], phase[z], bins[z]) for z in range(values.shape[0])])
+    if (highest - lowest + 1) * (top + 1) > DENSE_LIMIT:
+        if len(values) == 1:
+            return _tally_plane(values[0], phase[0], bins[0])
+        planes = [slice(z, z + 1) for z in range(len(values))]
+        return merge_tallies([tally(values[z], phase[z], bins[z], top) for z in planes])
     counts = np.zeros((highest - lowest + 1, top + 1), np.int64)
-    _count(values, phase.view(np.uint8), bins, lowest, counts)
+    # A copy is contiguous and writable, so that one version is compiled.
+    _count(values, np.array(phase, np.uint8), bins, lowest, counts)
     groups, found = np.nonzero(counts)
     return Tally(groups + lowest, found, counts[groups, found])
 
@@ -64,11 +69,12 @@ def merge_tallies(tallies: list[Tally]) -> Tally:
     """Put the entries of several tallies into one, each pair of bin and value once."""
     if not tallies:
         return Tally(*(np.zeros(0, np.int64) for _ in range(3)))
-    pairs = np.concatenate([np.stack([part.bins, part.values]) for part in tallies], axis=1)
-    found, where = np.unique(pairs, axis=1, return_inverse=True)
-    counts = np.zeros(found.shape[1], np.int64)
+    values, ranks = np.unique(np.concatenate([part.values for part in tallies]), return_inverse=True)
+    pairs = np.concatenate([part.bins for part in tallies]) * max(values.size, 1) + ranks
+    distinct, where = np.unique(pairs, return_inverse=True)
+    counts = np.zeros(distinct.size, np.int64)
     np.add.at(counts, where, np.concatenate([part.counts for part in tallies]))
-    return Tally(found[0], found[1], counts)
+    return Tally(distinct // max(values.size, 1), values[distinct % max(values.size, 1)], counts)
 
 
 def as_table(tallies: list[Tally], bin_count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.kernels._workers import over_ranges, thread_count
+from siltomo.kernels._workers import over, ranges, thread_count
 
 Partial = TypeVar("Partial")
 
@@ -108,4 +108,5 @@ def as_bins(
 def map_slabs(work: Callable[[int, int], Partial], layers: int, threads: int | None) -> list[Partial]:
     """Call ``work(start, stop)`` for one slab of layers a thread, in order; once where there are no layers."""
     count = thread_count(threads)
-    return over_ranges(work, 0, layers, -(-layers // count), count) if layers else [work(0, 0)]
+    cuts = ranges(0, layers, -(-layers // count)) if layers else [(0, 0)]
+    return over(lambda cut: work(*cut), cuts, count)

@@ -1,14 +1,15 @@
-"""Ranges of planes or rows spread over a bounded number of threads."""
+"""Pieces of work spread over a bounded number of threads."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from siltomo.errors import BadInputError
 
+Item = TypeVar("Item")
 Part = TypeVar("Part")
 
 
@@ -35,13 +36,15 @@ def _available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def over_ranges(
-    work: Callable[[int, int], Part], start: int, stop: int, step: int, threads: int
-) -> list[Part]:
-    """Call ``work(a, b)`` for the ranges of at most ``step`` that make up ``[start, stop)``, in order."""
-    ranges = [(a, min(a + step, stop)) for a in range(start, stop, step)]
-    if threads == 1 or len(ranges) < 2:
-        return [work(a, b) for a, b in ranges]
+def over(work: Callable[[Item], Part], items: Sequence[Item], threads: int) -> list[Part]:
+    """Call ``work`` for each item; keep the order."""
+    if threads == 1 or len(items) < 2:
+        return [work(item) for item in items]
     # Numba's own thread pool may not be entered from two Python threads at once; this one may.
-    with ThreadPoolExecutor(min(threads, len(ranges))) as pool:
-        return list(pool.map(lambda pair: work(*pair), ranges))
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        return list(pool.map(work, items))
+
+
+def ranges(start: int, stop: int, step: int) -> list[tuple[int, int]]:
+    """Cut ``[start, stop)`` into ranges of at most ``step``."""
+    return [(low, min(low + step, stop)) for low in range(start, stop, step)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.kernels._field import squared_field
+from siltomo.kernels._field import squared_distances
 from siltomo.kernels._grid import as_mask, as_outside, lattice
 from siltomo.kernels._workers import thread_count
 
@@ -85,10 +85,10 @@ def squared_distance(
     inside = phase if beyond is None else phase | beyond
     if not phase.any():
         return np.zeros(phase.shape, _answer_type(spacing))
-    field, tops = squared_field(inside, grid.weights, threads=thread_count(threads))
-    if tops is None:
+    found = squared_distances(inside, grid.weights, threads=thread_count(threads))
+    if found is None:
         raise NoBackgroundError
-    values = field.values
+    values = found.field.values
     if beyond is not None:
         values[beyond] = 0
     if _answer_type(spacing) == np.uint16:

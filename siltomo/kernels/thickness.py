@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels._fiji import FRACTIONS
-from siltomo.kernels._grid import as_mask, as_outside, lattice
-from siltomo.kernels._local_thickness import PLANES, Balls, Window, balls, check_convention
-from siltomo.kernels._tally import Tally, as_bins, as_table, tally
-from siltomo.kernels._workers import over_ranges, thread_count
+from siltomo.kernels._grid import Lattice, as_mask, as_outside, lattice
+from siltomo.kernels._keys import Tile
+from siltomo.kernels._local_thickness import Thickness, Window, check_convention, find_thickness
+from siltomo.kernels._tally import Tally, as_bins, as_table
+from siltomo.kernels._tiles import tiles
+from siltomo.kernels._workers import over, thread_count
 from siltomo.kernels.distance import NoBackgroundError
 from siltomo.kernels.thickness_distribution import Convention, ThicknessCounts
 
@@ -75,19 +76,14 @@ def local_thickness(
     >>> local_thickness(plate, (0.5, 0.5, 0.5))[0, 0]
     array([nan, nan,  2.,  2.,  2.,  2., nan, nan], dtype=float32)
     """
-    found = _balls_of(mask, spacing, convention, outside, thread_count(threads))
-    thickness: NDArray[np.float32] = np.full(np.shape(mask), np.nan, np.float32)
-    if found is None:
-        return thickness
-    step = found.window.grid.step
-
-    def fill(start: int, stop: int) -> None:
-        values = found.thickness(start, stop)
-        diameters = values * step if convention == "fiji" else 2 * step * np.sqrt(values, dtype=np.float64)
-        np.copyto(thickness[start:stop], diameters, where=found.window.phase[start:stop], casting="same_kind")
-
-    over_ranges(fill, 0, len(thickness), PLANES, thread_count(threads))
-    return thickness
+    workers = thread_count(threads)
+    found = _thickness_of(mask, spacing, convention, outside, workers)
+    diameters: NDArray[np.float32] = np.full(np.shape(mask), np.nan, np.float32)
+    if found is not None:
+        depth, ny, nx = np.shape(mask)
+        pieces = tiles(0, depth, (ny, nx))
+        over(lambda tile: found.write(tile, diameters), pieces, workers)
+    return diameters
 
 
 def thickness_counts(
@@ -132,51 +128,47 @@ def thickness_counts(
     >>> counts.squared_radii, counts.counts, counts.median()
     (array([4]), array([4]), 2.0)
     """
-    found = _balls_of(mask, spacing, convention, outside, thread_count(threads))
+    workers = thread_count(threads)
+    found = _thickness_of(mask, spacing, convention, outside, workers)
     groups, number = as_bins(bins, bin_count, np.shape(mask))
-    step = found.window.grid.step if found else lattice(spacing).step
-    tallies = [] if found is None else tally_planes(found, 0, groups, thread_count(threads))
-    return as_counts(tallies, step, convention, number, binned=bins is not None)
+    tallies = [] if found is None else tally_planes(found, 0, groups, workers)
+    return as_counts(tallies, lattice(spacing), convention, number, binned=bins is not None)
 
 
-def tally_planes(found: Balls, start: int, groups: NDArray[Any], threads: int) -> list[Tally]:
-    """Tally the planes from ``start`` on that have groups."""
-    fiji = found.convention == "fiji"
-    top = math.ceil(2 * math.sqrt(found.top) * FRACTIONS) if fiji else found.top
+def tally_planes(found: Thickness, start: int, bins: NDArray[Any], threads: int) -> list[Tally]:
+    """Tally the planes from ``start`` on that have bins."""
 
-    def count(low: int, high: int) -> Tally:
-        values = found.thickness(low, high)
-        if fiji:
-            values = np.rint(values * FRACTIONS).astype(np.int64)
-        return tally(values, found.window.phase[low:high], groups[low - start : high - start], top)
+    def count(tile: Tile) -> Tally:
+        return found.tally(tile, bins[tile.start - start : tile.stop - start, tile.top : tile.bottom])
 
-    return over_ranges(count, start, start + groups.shape[0], PLANES, threads)
+    return over(count, tiles(start, start + bins.shape[0], found.balls.field.shape[1:]), threads)
 
 
 def as_counts(
-    tallies: list[Tally], step: float, convention: Convention, bin_count: int, *, binned: bool
+    tallies: list[Tally], grid: Lattice, convention: Convention, bin_count: int, *, binned: bool
 ) -> ThicknessCounts:
     """Put tallies together."""
     values, counts = as_table(tallies, bin_count)
+    step = grid.step
     if convention == "fiji":
         values, step = values * values, step / (2 * FRACTIONS)
     return ThicknessCounts(values, counts if binned else counts[0], step, convention)
 
 
-def _balls_of(
+def _thickness_of(
     mask: NDArray[np.bool_],
     spacing: Sequence[float],
     convention: Convention,
     outside: NDArray[np.bool_] | None,
     threads: int,
-) -> Balls | None:
-    """Return the balls of a volume in memory, None where it has no phase voxel."""
+) -> Thickness | None:
+    """Prepare the thickness of a volume in memory; None where it has no phase voxel."""
     check_convention(convention)
     phase = as_mask(mask)
     window = Window(phase, as_outside(outside, phase), lattice(spacing))
     if not phase.any():
         return None
-    field, tops = window.distances(threads)
-    if tops is None:
+    found = window.distances(threads)
+    if found is None:
         raise NoBackgroundError
-    return balls(window, field, convention, threads)
+    return find_thickness(window, found.field, convention, threads)

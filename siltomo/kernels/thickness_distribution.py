@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,6 +78,10 @@ class ThicknessCounts:
     def all_bins(self) -> ThicknessCounts:
         """Return the counts of all depth bins together."""
         return ThicknessCounts(self.squared_radii, self._by_bin().sum(axis=0), self.step, self.convention)
+
+    def profile(self, statistic: Callable[[ThicknessCounts], float]) -> NDArray[np.float64]:
+        """Return a statistic of each depth bin, such as ``ThicknessCounts.median``; shape (bins,)."""
+        return np.array([statistic(self.of_bin(index)) for index in range(len(self._by_bin()))])
 
     def mean(self) -> float:
         """Return the mean diameter over the phase voxels, NaN where there are none."""

@@ -1,32 +1,13 @@
-"""Local thickness of volumes larger than memory, slab by slab, identical to the whole.
+"""Local thickness of volumes larger than memory, slab by slab, identical to that of the whole.
 
-A slab is computed from its core planes and a halo on either side. The halo is enough when a certificate holds
-that is read off the distances in the slab itself. With ``d(p)`` the distance of a point to the nearest
-background voxel of the volume, ``d_s`` the same with the background of the slab only (``d_s >= d``), lengths
-in steps:
-
-1. *Seen centres are right or do not matter.* Unseen background lies at least ``sqrt(wz) * (z + 1)`` from the
-   plane
-   that is ``z`` planes into the slab. Where ``d_s(c)`` is not longer than that, ``d_s(c) = d(c)``. Other
-   centres must be too far from the core to reach it with ``d_s(c)``, hence with ``d(c)``. A ball that was
-   dropped because a neighbour's ball contains it loses nothing: if it reaches the core, so does the
-   neighbour's, which then is right.
-2. *Unseen centres do not matter.* Let ``c`` before the first plane of the slab reach the core voxel ``x``, so
-   ``|x - c| <= d(c)``. The segment from ``c`` to ``x`` crosses the first plane at a point ``p`` of the
-   window. As ``d`` changes by at most the way walked, ``|x - p| = |x - c| - |c - p| <= d(c) - |c - p| <=
-   d(p)``. The voxel ``q`` of that plane nearest to ``p`` is at most ``m / 2`` away, ``m = sqrt(wy + wx)``; so
-   ``|x - q| <= d(p) + m/2 <= d(q) + m <= d_s(q) + m``. Such a ``c`` does not exist if the largest ``d_s`` of
-   the first plane plus ``m`` is below the distance of that plane to the core.
-
-Both follow from the largest squared distance of each plane, and both hold once the halo exceeds the largest
-diameter of the volume and ``m``: then ``d_s = d`` except within one radius of the cut, where ``d_s`` grows by
-at most the way from the cut. Without a certificate the halo doubles.
+A slab is computed from its core planes and a halo on either side, which doubles until a certificate holds
+that is read off the distances in the slab (proof: `siltomo.kernels._certificate`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,19 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
+from siltomo.kernels._certificate import Cut, is_certified
 from siltomo.kernels._field import GUARD, Field, pitch_of
-from siltomo.kernels._grid import Lattice, Mask, as_mask, as_outside, lattice
-from siltomo.kernels._local_thickness import FIJI_CONTEXT, PLANES, Window, balls, check_convention
-from siltomo.kernels._tally import as_bins
-from siltomo.kernels._workers import thread_count
+from siltomo.kernels._fiji import CONTEXT
+from siltomo.kernels._grid import Lattice, lattice
+from siltomo.kernels._local_thickness import check_convention, find_thickness
+from siltomo.kernels._planes import Planes, PlanesInMemory
+from siltomo.kernels._ridge import TABLE_LIMIT
+from siltomo.kernels._tally import DENSE_LIMIT, Tally, as_bins, merge_tallies
+from siltomo.kernels._tiles import BALLS_AT_ONCE, TILE_BYTES, tiles
+from siltomo.kernels._workers import ranges, thread_count
 from siltomo.kernels.distance import NoBackgroundError
 from siltomo.kernels.thickness import as_counts, tally_planes
 from siltomo.kernels.thickness_distribution import Convention, ThicknessCounts
 
-__all__ = ["HaloTooLargeError", "Planes", "slab_bytes", "slab_thickness_counts"]
-
-Planes = Callable[[int, int], NDArray[np.bool_] | tuple[NDArray[np.bool_], NDArray[np.bool_]]]
-"""Reads planes ``[start, stop)``: the phase mask, or that and the mask of voxels beyond the window."""
+__all__ = [
+    "HaloTooLargeError",
+    "Planes",
+    "slab_bytes",
+    "slab_thickness_counts",
+    "stream_thickness_counts",
+]
 
 FIRST_HALO = 32
 """Planes of halo tried first."""
@@ -61,44 +50,6 @@ class HaloTooLargeError(BadInputError):
             f"and at most {max_halo} are allowed",
             fix="allow a larger halo (it need not exceed the largest thickness), or measure a thinner phase",
         )
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Where the slab ``[low, high)`` of a volume of ``depth`` planes ends within the volume."""
-
-    low: int
-    high: int
-    depth: int
-
-    def gaps(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return how many planes each plane of the slab is away from the core."""
-        planes = np.arange(self.low, self.high)
-        return np.maximum(0, np.maximum(start - planes, planes - stop + 1))
-
-    def unseen(self) -> NDArray[np.int64]:
-        """Return how many planes each plane of the slab is away from the nearest unseen one."""
-        planes = np.arange(self.low, self.high)
-        never = np.full(planes.size, 2**31 - 1)
-        before = planes - self.low + 1 if self.low > 0 else never
-        after = self.high - planes if self.high < self.depth else never
-        return np.minimum(before, after)
-
-
-def is_certified(
-    tops: NDArray[np.int64], cut: _Cut, start: int, stop: int, weights: tuple[int, int, int]
-) -> bool:
-    """Tell whether the slab decides the thickness of its core planes (proof: see the module)."""
-    wz, wy, wx = weights
-    margin = wy + wx
-    for top, gap, unseen in zip(map(int, tops), cut.gaps(start, stop), cut.unseen(), strict=True):
-        if top > wz * int(unseen) ** 2 and top >= wz * int(gap) ** 2:
-            return False
-        if unseen == 1:
-            rest = wz * int(gap) ** 2 - top - margin
-            if rest <= 0 or rest * rest <= 4 * top * margin:
-                return False
-    return True
 
 
 def slab_thickness_counts(
@@ -160,82 +111,129 @@ def slab_thickness_counts(
     >>> total.total == int(volume.sum())
     True
     """
-    check_convention(convention)
-    grid = lattice(spacing)
-    workers = thread_count(threads)
+    _check_range(start, stop, depth)
+    block = PlanesInMemory(planes, depth, start)
+    request = _Request(lattice(spacing), convention, max_halo, thread_count(threads))
+    block.cover(start, stop)
+    groups, number = as_bins(bins, bin_count, block.phase.shape)
+    tallies, _ = _tally_slab(block, start, stop, bins=groups, request=request, halo=halo)
+    return as_counts(tallies, request.grid, convention, number, binned=bins is not None)
+
+
+def stream_thickness_counts(
+    planes: Planes,
+    depth: int,
+    *,
+    spacing: Sequence[float] = (1, 1, 1),
+    convention: Convention = "open_ball",
+    bins: NDArray[np.integer[Any]] | None = None,
+    bin_count: int | None = None,
+    slab: int = 128,
+    halo: int = FIRST_HALO,
+    max_halo: int | None = None,
+    threads: int | None = None,
+) -> ThicknessCounts:
+    """Count the phase voxels of a volume by local thickness, reading each plane once and in order.
+
+    The same as the sum over slabs, which it computes one after the other: the planes that two slabs share are
+    kept between them, and each slab begins with the halo that the one before needed. A plane is read again
+    only where the halo has to grow beyond the planes that are kept.
+
+    Parameters
+    ----------
+    planes, depth, spacing, convention, halo, max_halo, threads
+        As in `slab_thickness_counts`.
+    bins
+        Depth bin of each plane, shape (depth,); negative where it is not counted.
+    bin_count
+        Number of bins; by default one more than the largest of ``bins``.
+    slab
+        Core planes of a slab. The distances of the halo are measured twice; the rest is not.
+
+    Returns
+    -------
+    The counts of the volume.
+
+    Raises
+    ------
+    NoBackgroundError, HaloTooLargeError, BadInputError
+        As in `slab_thickness_counts`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> volume = np.random.default_rng(0).random((40, 20, 20)) < 0.9
+    >>> counts = stream_thickness_counts(lambda a, b: volume[a:b], 40, slab=10, halo=4)
+    >>> counts.total == int(volume.sum())
+    True
+    """
+    _check_range(0, depth, depth)
+    if slab < 1:
+        raise BadInputError(f"a slab holds at least one plane, got slab={slab}")
+    groups, number = as_bins(bins, bin_count, (depth, 1, 1))
+    block = PlanesInMemory(planes, depth, 0)
+    request = _Request(lattice(spacing), convention, max_halo, thread_count(threads))
+    tallies: list[Tally] = []
+    for start, stop in ranges(0, depth, slab):
+        block.keep(max(start - halo - CONTEXT, 0))
+        block.cover(start, stop)
+        shape = (stop - start, *block.phase.shape[1:])
+        of_slab = np.broadcast_to(groups[start:stop], shape)
+        found, halo = _tally_slab(block, start, stop, bins=of_slab, request=request, halo=halo)
+        tallies = [merge_tallies([*tallies, *found])]
+    return as_counts(tallies, request.grid, convention, number, binned=bins is not None)
+
+
+def _check_range(start: int, stop: int, depth: int) -> None:
     if not 0 <= start < stop <= depth:
         raise BadInputError(f"planes {start} to {stop} are not a range within 0 to {depth}")
-    block = _Block(planes, depth, grid, start, stop)
-    shape = block.phase.shape
-    groups, number = as_bins(bins, bin_count, shape)
-    if not block.phase.any():
-        return as_counts([], grid.step, convention, number, binned=bins is not None)
-    context = FIJI_CONTEXT if convention == "fiji" else 0
-    reach = max(start - context, 0), min(stop + context, depth)
-    field = _certified(block, reach, halo, max_halo, workers)
-    found = balls(block.window, field, convention, workers)
-    tallies = tally_planes(found, start - block.low, groups, workers)
-    return as_counts(tallies, grid.step, convention, number, binned=bins is not None)
 
 
-class _Block:
-    """Planes read so far; grows on either side without reading a plane twice."""
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of every slab."""
 
-    def __init__(self, planes: Planes, depth: int, grid: Lattice, start: int, stop: int) -> None:
-        self.planes = planes
-        self.depth = depth
-        self.grid = grid
-        self.low, self.high = start, stop
-        self.phase, self.beyond = self._read(start, stop)
+    grid: Lattice
+    convention: Convention
+    max_halo: int | None
+    threads: int
 
-    @property
-    def window(self) -> Window:
-        return Window(self.phase, self.beyond, self.grid)
-
-    def grow(self, low: int, high: int) -> None:
-        """Read the planes of ``[low, high)`` that are missing."""
-        parts = [(self.phase, self.beyond)]
-        if low < self.low:
-            parts.insert(0, self._read(low, self.low))
-        if high > self.high:
-            parts.append(self._read(self.high, high))
-        self.low, self.high = low, high
-        phases, beyonds = zip(*parts, strict=True)
-        self.phase = np.concatenate(phases) if len(parts) > 1 else self.phase
-        if any(beyond is not None for beyond in beyonds):
-            filled = [
-                np.zeros(phase.shape, np.bool_) if beyond is None else beyond
-                for phase, beyond in zip(phases, beyonds, strict=True)
-            ]
-            self.beyond = np.concatenate(filled)
-
-    def _read(self, start: int, stop: int) -> tuple[Mask, Mask | None]:
-        answer = self.planes(start, stop)
-        phase, beyond = answer if isinstance(answer, tuple) else (answer, None)
-        phase = as_mask(phase, f"planes({start}, {stop})")
-        if phase.shape[0] != stop - start:
-            raise BadInputError(f"planes({start}, {stop}) returned {phase.shape[0]} planes")
-        return phase, as_outside(beyond, phase)
+    def __post_init__(self) -> None:
+        check_convention(self.convention)
 
 
-def _certified(block: _Block, core: tuple[int, int], halo: int, max_halo: int | None, threads: int) -> Field:
-    """Grow the block until its distances decide the core; return them."""
+def _tally_slab(
+    block: PlanesInMemory, start: int, stop: int, *, bins: NDArray[Any], request: _Request, halo: int
+) -> tuple[list[Tally], int]:
+    """Tally the core planes of a block that covers them; also return the halo that was enough."""
+    if not block.phase[start - block.low : stop - block.low].any():
+        return [], halo
+    context = CONTEXT if request.convention == "fiji" else 0
+    core = max(start - context, 0), min(stop + context, block.depth)
+    field, halo = _certified(block, core, halo, request)
+    found = find_thickness(block.window(request.grid), field, request.convention, request.threads)
+    return tally_planes(found, start - block.low, bins, request.threads), halo
+
+
+def _certified(
+    block: PlanesInMemory, core: tuple[int, int], halo: int, request: _Request
+) -> tuple[Field, int]:
+    """Widen the block until its distances decide the core; return them and the halo."""
     halo = max(halo, 1)
-    if max_halo is not None:
-        halo = min(halo, max_halo)
+    if request.max_halo is not None:
+        halo = min(halo, request.max_halo)
     while True:
-        block.grow(max(core[0] - halo, 0), min(core[1] + halo, block.depth))
-        whole = block.low == 0 and block.high == block.depth
-        field, tops = block.window.distances(threads)
-        cut = _Cut(block.low, block.high, block.depth)
-        if tops is not None and is_certified(tops, cut, *core, block.grid.weights):
-            return field
-        if whole:
+        block.cover(max(core[0] - halo, 0), min(core[1] + halo, block.depth))
+        cut = Cut(block.low, block.high, block.depth)
+        found = block.window(request.grid).distances(request.threads)
+        if found is not None and is_certified(found.tops, cut, *core, request.grid.weights):
+            return found.field, halo
+        if block.low == 0 and block.high == block.depth:
             raise NoBackgroundError
-        if max_halo is not None and halo >= max_halo:
-            raise HaloTooLargeError(halo, max_halo)
-        halo = 2 * halo if max_halo is None else min(2 * halo, max_halo)
-        del field
+        if request.max_halo is not None and halo >= request.max_halo:
+            raise HaloTooLargeError(halo, request.max_halo)
+        halo = 2 * halo if request.max_halo is None else min(2 * halo, request.max_halo)
+        del found
 
 
 def slab_bytes(
@@ -269,22 +267,23 @@ def slab_bytes(
 
     Examples
     --------
-    >>> slab_bytes((512, 512), planes=128, halo=48, threads=1) / (512 * 512 * (128 + 2 * 48)) < 6
-    True
+    >>> round(slab_bytes((1024, 1024), planes=256, halo=48, threads=1) / (1024 * 1024 * 352), 1)
+    4.4
     """
     fiji = convention == "fiji"
-    context = FIJI_CONTEXT if fiji else 0
+    context = CONTEXT if fiji else 0
     ny, nx = shape_yx
     depth = planes + 2 * (halo + context)
     longest = math.ceil(radius) ** 2
-    item = next(size for size in (2, 4, 8) if longest < 2 ** (8 * size) - 1)
+    item = 2 if longest < 2**16 - 1 else 4 if longest < 2**32 - 1 else 8
     # While the block grows, the planes read and their concatenation exist at once.
     masks = (5 if outside else 2) * depth * ny * nx
     field = item * ((depth * ny + 1) * pitch_of(nx) + 2 * GUARD)
     marks = 8 * depth * ny * -(-nx // 64)
-    tables = 8 * (12 * min(longest, 1 << 18) + 4 * min(longest, 1 << 22))
-    painted = PLANES + 2 * context
-    worker = item * (painted * ny + 2) * pitch_of(nx) + 64 * (depth + ny * nx) + 8 * (1 << 22)
-    if fiji:
-        worker += 26 * painted * ny * nx
+    tables = 32 * 7 * min(longest, TABLE_LIMIT)
+    largest = tiles(0, planes, shape_yx)[0].wider(context, (planes, ny, nx))
+    part = (largest.stop - largest.start) * (largest.bottom - largest.top) * nx
+    balls = 24 * min(BALLS_AT_ONCE, depth * ny * nx)
+    counts = 8 * (largest.stop - largest.start) * min(longest, BALLS_AT_ONCE) + 12 * DENSE_LIMIT
+    worker = balls + counts + part // 2 + TILE_BYTES + part * (28 if fiji else item + 1)
     return masks + field + marks + tables + thread_count(threads) * worker + (16 << 20)

@@ -1,13 +1,19 @@
 """Registered, versioned quantities with declared units."""
 
-from siltomo.metrics import founding as _founding  # noqa: F401 -- importing it declares the founding metrics
+from siltomo.metrics import derived as _derived  # noqa: F401 -- importing them declares the founding metrics
+from siltomo.metrics import founding as _founding  # noqa: F401
 from siltomo.metrics.blocks import Measure, Sample, Slab
-from siltomo.metrics.registry import Metric, Parameter, Registry, Request, metric, registry
+from siltomo.metrics.declaration import Metric, Parameter
+from siltomo.metrics.inputs import Field, From
+from siltomo.metrics.probes import coherent_factor, prove_scaling
+from siltomo.metrics.registry import Registry, Request, metric, registry
 from siltomo.metrics.values import Answer, Distribution, Scalar, Undefined
 
 __all__ = [
     "Answer",
     "Distribution",
+    "Field",
+    "From",
     "Measure",
     "Metric",
     "Parameter",
@@ -17,6 +23,8 @@ __all__ = [
     "Scalar",
     "Slab",
     "Undefined",
+    "coherent_factor",
     "metric",
+    "prove_scaling",
     "registry",
 ]

@@ -87,11 +87,22 @@ class Slab:
         Planes of the whole volume.
     after
         Planes below the slab that will be asked for, and are read together with it.
+    max_halo
+        Planes on either side that a measure may read besides, by the memory it was given; None for any.
     """
 
-    def __init__(self, read: PlaneReader, start: int, stop: int, depth: int, *, after: int = 0) -> None:
+    def __init__(
+        self,
+        read: PlaneReader,
+        start: int,
+        stop: int,
+        depth: int,
+        *,
+        after: int = 0,
+        max_halo: int | None = None,
+    ) -> None:
         self._read = read
-        self.start, self.stop, self.depth = start, stop, depth
+        self.start, self.stop, self.depth, self.max_halo = start, stop, depth, max_halo
         self._last = min(depth, stop + after)
 
     @cached_property
@@ -132,5 +143,5 @@ class Measure(ABC, Generic[T]):
         """Merge the results of a slab and of the next one; associative."""
 
     @abstractmethod
-    def memory(self, planes: int) -> int:
-        """Return an upper bound of the bytes taken while that many planes are measured, labels left out."""
+    def memory(self, planes: int, halo: int) -> int:
+        """Return an upper bound of the bytes taken while planes with a halo are measured, labels left out."""

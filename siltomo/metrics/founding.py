@@ -20,6 +20,8 @@ from siltomo.metrics.blocks import Sample
 from siltomo.metrics.measures import (
     Components,
     Connectivity,
+    Estimator,
+    MeshArea,
     Thickness,
     ThicknessConvention,
     Tiles,
@@ -37,7 +39,7 @@ Counted = Annotated[VoxelCount, Voxels]
 Tiled = Annotated[NDArray[np.int64], Tiles]
 Connected = Annotated[SlabComponents, Components]
 Thick = Annotated[ThicknessCounts | None, Thickness]
-Estimator = Literal["crofton13", "crofton3"]
+Meshed = Annotated[float, MeshArea]
 BinWidth = Annotated[float | None, In("um", gt=0)]
 
 _SERIES = (1.0, 2.0, 5.0)
@@ -70,7 +72,9 @@ def volume_fraction(voxels: Counted, tiles: Tiled, sample: Sample) -> Answer:
 
 
 @metric("{phase}_surface_to_volume_ratio", unit="1/um", version=1, phases=("crack", "pore", "sei"))
-def surface_to_volume_ratio(tiles: Tiled, sample: Sample, *, estimator: Estimator = "crofton13") -> Answer:
+def surface_to_volume_ratio(
+    tiles: Tiled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
+) -> Answer:
     """Surface of the phase divided by its own volume.
 
     Surface and volume are those inside the interior tiles: the window's own faces are no surface of the
@@ -81,19 +85,23 @@ def surface_to_volume_ratio(tiles: Tiled, sample: Sample, *, estimator: Estimato
     -----
     crofton13 is within 0.3 % for balls of 8 voxels and more, and 7.34 % low for a plane along the grid;
     crofton3 is unbiased for random orientations and 33 % low for that plane. Their difference is given as
-    the discretisation uncertainty. Marching cubes on a mask reads about 8 % more than crofton13.
+    the discretisation uncertainty. smoothed_mesh (marching cubes on the mask smoothed by one voxel) is within
+    1 % for plane walls of two voxels and more, 3.3 % low for balls of 8 voxels, and slower. Marching cubes on
+    a mask as it is reads about 8 % more than crofton13.
     """
     conventions = {"surface": estimator, "per": "volume of the phase", "window": "interior tiles"}
     volume = phase_volume(tiles, sample.spacing_um)
     if volume == 0:
         return Undefined(_absent(sample), conventions)
-    areas = _areas(tiles, sample)
+    areas = _areas(tiles, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / volume
     return Scalar(areas[estimator] / volume, spread, conventions)
 
 
 @metric("{phase}_surface_density", unit="1/um", version=1, phases=("crack",))
-def surface_density(tiles: Tiled, sample: Sample, *, estimator: Estimator = "crofton13") -> Answer:
+def surface_density(
+    tiles: Tiled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
+) -> Answer:
     """Surface of the phase divided by the volume of the domain.
 
     It is the surface to volume ratio times the volume fraction; see there for the estimators.
@@ -102,13 +110,14 @@ def surface_density(tiles: Tiled, sample: Sample, *, estimator: Estimator = "cro
     window = window_volume(tiles, sample.spacing_um)
     if window == 0:
         return Undefined("the domain is thinner than two voxels everywhere", conventions)
-    areas = _areas(tiles, sample)
+    areas = _areas(tiles, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / window
     return Scalar(areas[estimator] / window, spread, conventions)
 
 
-def _areas(tiles: NDArray[np.int64], sample: Sample) -> dict[str, float]:
+def _areas(tiles: NDArray[np.int64], mesh: float, sample: Sample) -> dict[str, float]:
     return {
+        "smoothed_mesh": mesh,
         "crofton13": surface_area(tiles, sample.spacing_um, estimator="crofton13"),
         "crofton3": surface_area(tiles, sample.spacing_um, estimator="crofton3"),
     }

@@ -9,20 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import (
+    SMOOTHED_MESH_HALO,
     NoBackgroundError,
     SlabComponents,
     ThicknessCounts,
+    component_bytes,
     label_configurations,
     label_counts,
     label_slab,
     slab_bytes,
     slab_thickness_counts,
+    smoothed_mesh_area,
 )
 from siltomo.metrics.blocks import Labels, Measure, Slab
 
-__all__ = ["Components", "Connectivity", "Thickness", "ThicknessConvention", "Tiles", "VoxelCount", "Voxels"]
+__all__ = [
+    "Components",
+    "Connectivity",
+    "Estimator",
+    "MeshArea",
+    "Thickness",
+    "ThicknessConvention",
+    "Tiles",
+    "VoxelCount",
+    "Voxels",
+]
 
 Connectivity = Literal[26, 18, 6]
+Estimator = Literal["crofton13", "crofton3", "smoothed_mesh"]
 ThicknessConvention = Literal["open_ball", "closed_ball", "fiji"]
 
 # One slab runs on one thread: the slabs of a volume run side by side.
@@ -51,7 +65,7 @@ class Voxels(Measure[VoxelCount]):
     def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
         return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
 
-    def memory(self, planes: int) -> int:  # noqa: ARG002
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL
 
 
@@ -66,12 +80,12 @@ class Tiles(Measure[NDArray[np.int64]]):
         counts: NDArray[np.int64] = label_configurations(
             labels, [self.sample.phase_values], outside=self.sample.outside or None, threads=_ONE
         )
-        return counts[0]
+        return np.asarray(counts[0])
 
     def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
         return upper + lower
 
-    def memory(self, planes: int) -> int:  # noqa: ARG002
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL + self.sample.plane
 
 
@@ -93,9 +107,44 @@ class Components(Measure[SlabComponents]):
     def merge(self, upper: SlabComponents, lower: SlabComponents) -> SlabComponents:
         return upper.merge(lower)
 
-    def memory(self, planes: int) -> int:
-        # runs and components of a slab, at worst one for each second voxel
-        return _SMALL + planes * self.sample.plane * 8
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
+        return _SMALL + component_bytes(*self.sample.shape[1:])
+
+
+@dataclass(frozen=True)
+class MeshArea(Measure[float]):
+    """Add up the area of the smoothed mesh, in um^2, where that estimator is asked for; else measure nothing."""
+
+    estimator: Estimator
+
+    after: ClassVar[int] = 1
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the mesh is asked for."""
+        return self.estimator == "smoothed_mesh"
+
+    def measure(self, slab: Slab) -> float:
+        if not self.wanted:
+            return 0.0
+        first, last = slab.start, min(slab.depth, slab.stop + self.after)
+        low, high = max(0, first - SMOOTHED_MESH_HALO), min(slab.depth, last + SMOOTHED_MESH_HALO)
+        labels = slab.planes(low, high)
+        outside = np.isin(labels, self.sample.outside) if self.sample.outside else None
+        return smoothed_mesh_area(
+            np.isin(labels, self.sample.values),
+            self.sample.spacing_um,
+            outside=outside,
+            before=first - low,
+            after=high - last,
+        )
+
+    def merge(self, upper: float, lower: float) -> float:
+        return upper + lower
+
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
+        # masks of the slab, and the field and mesh of some 40 planes at a time
+        return _SMALL + self.sample.plane * (3 * (planes + 9) + 40 * 60) if self.wanted else 0
 
 
 @dataclass(frozen=True)
@@ -116,6 +165,7 @@ class Thickness(Measure["ThicknessCounts | None"]):
                 spacing=self.sample.spacing_um,
                 convention=self.convention,
                 halo=self.halo,
+                max_halo=slab.max_halo,
                 threads=_ONE,
             )
         except NoBackgroundError:
@@ -124,11 +174,11 @@ class Thickness(Measure["ThicknessCounts | None"]):
     def merge(self, upper: ThicknessCounts | None, lower: ThicknessCounts | None) -> ThicknessCounts | None:
         return None if upper is None or lower is None else upper + lower
 
-    def memory(self, planes: int) -> int:
+    def memory(self, planes: int, halo: int) -> int:
         return slab_bytes(
             self.sample.shape[1:],
             planes,
-            self.halo,
+            halo,
             convention=self.convention,
             outside=bool(self.sample.outside),
             threads=_ONE,

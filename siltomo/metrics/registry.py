@@ -1,104 +1,31 @@
 """Declared metrics, by name.
 
 A metric is a pure function with what is known of it without running it: name, unit, version, what it
-measures, its parameters. ``{phase}`` in a name stands for any phase.
+measures or is computed from, its parameters. ``{phase}`` in a name stands for any phase.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
-from siltomo.errors import BadInputError, NotFoundError, RegistrationError, UnitError
+from siltomo.errors import BadInputError, NotFoundError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample
+from siltomo.metrics.declaration import Metric, Setting, declared
+from siltomo.metrics.inputs import From
+from siltomo.metrics.probes import prove_units
 from siltomo.metrics.values import Answer
-from siltomo.model.fields import In
-from siltomo.units import Quantity, dimension
 
-__all__ = ["ENTRY_POINTS", "Metric", "Parameter", "Registry", "Request", "metric", "registry"]
+__all__ = ["ENTRY_POINTS", "Registry", "Request", "metric", "registry"]
 
 ENTRY_POINTS = "siltomo.metrics"
 """Group of entry points: each names a module whose import declares metrics."""
 
-_PHASE = r"(?P<phase>[a-z][a-z0-9_]*)"
-
-F = TypeVar("F", bound=Callable[..., Answer])
-Setting = str | int | float | bool
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A choice that changes the number, with its default."""
-
-    name: str
-    default: Setting | None
-    choices: tuple[Setting, ...] = ()
-    """The allowed values, where they are a closed list."""
-    unit: str = ""
-    """The unit, for a quantity."""
-    bounds: In | None = None
-
-    def read(self, given: object) -> Setting:
-        """Read a value as typed by the user; raises ``BadInputError`` when it is not allowed."""
-        if self.bounds is not None:
-            try:
-                return self.bounds.read(given).value
-            except UnitError as error:
-                raise BadInputError(error.message, where=f"parameter {self.name}") from error
-        for choice in self.choices:
-            if str(given) == str(choice):
-                return choice
-        allowed = ", ".join(str(choice) for choice in self.choices)
-        raise BadInputError(f"{self.name} cannot be {given!r}; it is one of {allowed}", code="SIL164")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A declared metric."""
-
-    name: str
-    """Its name, with ``{phase}`` where it serves every phase."""
-    unit: str
-    version: int
-    function: Callable[..., Answer]
-    inputs: Mapping[str, type[Measure[Any]]]
-    """What it measures: argument of the function to the measure it takes."""
-    parameters: tuple[Parameter, ...]
-    """What the user may set."""
-    fixed: Mapping[str, Setting]
-    """What this declaration sets."""
-    phases: tuple[str, ...]
-    """The phases under which it is listed."""
-    package: str
-
-    @property
-    def summary(self) -> str:
-        """First sentence of its description."""
-        return " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())
-
-    @property
-    def description(self) -> str:
-        """What it computes, with formula, conventions and limits."""
-        return inspect.getdoc(self.function) or ""
-
-    def matches(self, name: str) -> str | None:
-        """Return the phase that a name asks this metric for; none when it is another metric's name."""
-        if "{phase}" not in self.name:
-            return "" if name == self.name else None
-        found = re.fullmatch(self.name.replace("{phase}", _PHASE), name)
-        return found["phase"] if found else None
-
-    def names(self) -> Iterator[str]:
-        """List the names under which it is shown."""
-        if "{phase}" not in self.name:
-            yield self.name
-        for phase in self.phases:
-            yield self.name.replace("{phase}", phase)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -111,40 +38,48 @@ class Request:
     parameters: Mapping[str, Setting | None]
 
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
-        """Return the measures that the metric needs on a sample, by argument."""
-        return {argument: self._measure(kind, sample) for argument, kind in self.metric.inputs.items()}
+        """Return the measures that a base metric needs on a sample, by argument."""
+        return {argument: self._measure(kind, sample) for argument, kind in self.metric.measures.items()}
 
     def _measure(self, kind: type[Measure[Any]], sample: Sample) -> Measure[Any]:
         own = {k: v for k, v in self.parameters.items() if k in kind.__dataclass_fields__}
         return kind(sample, **own)
 
-    def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
-        """Compute the answer from the totals of the measures."""
+    @property
+    def settings(self) -> dict[str, Setting | None]:
+        """What the function takes besides its inputs."""
         wanted = inspect.signature(self.metric.function).parameters
-        settings = {**self.parameters, **self.metric.fixed}
-        own = {name: value for name, value in settings.items() if name in wanted}
-        return self.metric.function(**totals, sample=sample, **own)
+        every = {**self.parameters, **self.metric.fixed}
+        return {name: value for name, value in every.items() if name in wanted}
+
+    def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
+        """Compute the answer of a base metric from the totals of its measures."""
+        answer: Answer = self.metric.function(**totals, sample=sample, **self.settings)
+        return answer
 
 
 def metric(
-    name: str,
+    name: str = "",
     *,
     unit: str,
     version: int,
     fixed: Mapping[str, Setting] | None = None,
     phases: Iterable[str] = (),
+    assume: str = "",
 ) -> Callable[[F], F]:
     """Declare a metric.
 
-    The decorated function takes the totals of the measures that its annotations name
-    (``Annotated[Total, MeasureClass]``), the sample, and keyword-only parameters; it returns the answer
-    in the declared unit, with lengths in um. It may be decorated several times: each is a metric of its
-    own, told apart by ``fixed``.
+    A base metric takes the totals of the measures that its annotations name
+    (``Annotated[Total, MeasureClass]``), the sample, and returns an answer in the declared unit with lengths
+    in um. A derived metric takes the results and fields that its annotations name
+    (``Annotated[float, From(...)]``, ``Annotated[float, Field(...)]``; an argument without a mark is the
+    metric of that name) as floats in coherent units and returns a float. Keyword-only arguments are
+    parameters. A function may be decorated several times: each is a metric of its own.
 
     Parameters
     ----------
     name
-        The metric's name; ``{phase}`` stands for any phase.
+        The metric's name, else that of the function; ``{phase}`` stands for any phase.
     unit
         Unit of its values.
     version
@@ -153,74 +88,29 @@ def metric(
         Parameters that this declaration sets.
     phases
         Phases under which the metric is listed.
+    assume
+        What must hold for the formula, where that is more than its inputs; stands in every row.
 
     Raises
     ------
     RegistrationError
-        When the name is taken, the unit unknown, or the function has arguments nobody can fill.
+        When the name is taken, an input unknown, or the units of a derived formula do not work out.
     """
 
     def declare(function: F) -> F:
-        registry.add(
-            _declared(
-                function, name, unit=unit, version=version, fixed=dict(fixed or {}), phases=tuple(phases)
-            )
+        made = declared(
+            function,
+            name or function.__name__,
+            unit=unit,
+            version=version,
+            fixed=fixed or {},
+            phases=tuple(phases),
+            assume=assume,
         )
+        registry.add(made)
         return function
 
     return declare
-
-
-def _declared(
-    function: Callable[..., Answer],
-    name: str,
-    *,
-    unit: str,
-    version: int,
-    fixed: dict[str, Setting],
-    phases: tuple[str, ...],
-) -> Metric:
-    try:
-        dimension(unit)
-    except UnitError as error:
-        raise RegistrationError(f"metric {name!r}: {error.message}") from error
-    hints = get_type_hints(function, include_extras=True)
-    inputs: dict[str, type[Measure[Any]]] = {}
-    parameters: list[Parameter] = []
-    for argument in inspect.signature(function).parameters.values():
-        measured = [m for m in get_args(hints.get(argument.name))[1:] if _is_measure(m)]
-        if argument.kind is argument.KEYWORD_ONLY:
-            if argument.name not in fixed:
-                parameters.append(_parameter(name, argument, hints[argument.name]))
-        elif measured:
-            inputs[argument.name] = measured[0]
-        elif argument.name != "sample":
-            raise RegistrationError(
-                f"metric {name!r}: nothing can fill the argument {argument.name!r}; annotate it with a "
-                "measure, call it 'sample', or make it keyword-only"
-            )
-    package = function.__module__.split(".")[0]
-    return Metric(name, unit, version, function, inputs, tuple(parameters), fixed, phases, package)
-
-
-def _is_measure(mark: object) -> bool:
-    return isinstance(mark, type) and issubclass(mark, Measure)
-
-
-def _parameter(metric_name: str, argument: inspect.Parameter, hint: object) -> Parameter:
-    default = argument.default
-    if default is inspect.Parameter.empty:
-        raise RegistrationError(f"metric {metric_name!r}: parameter {argument.name!r} has no default")
-    if get_origin(hint) is Literal:
-        return Parameter(argument.name, default, choices=get_args(hint))
-    if get_origin(hint) is Annotated:
-        for mark in get_args(hint)[1:]:
-            if isinstance(mark, In):
-                kept = mark.read(default).value if isinstance(default, (str, Quantity)) else default
-                return Parameter(argument.name, kept, unit=mark.unit, bounds=mark)
-    raise RegistrationError(
-        f"metric {metric_name!r}: parameter {argument.name!r} must be a Literal or an Annotated quantity"
-    )
 
 
 class Registry:
@@ -231,15 +121,42 @@ class Registry:
         self._broken: dict[str, str] = {}
         self._loaded = False
 
-    def add(self, declared: Metric) -> None:
-        """Register a metric; a taken name raises ``RegistrationError`` naming both packages."""
-        other = self._metrics.get(declared.name)
+    def add(self, made: Metric) -> None:
+        """Register a metric; the units of a derived formula are proved first.
+
+        Raises
+        ------
+        RegistrationError
+            When the name is taken (both modules are named), an input names no metric (the nearest are
+            given), or the formula is not in the declared unit.
+        """
+        other = self._metrics.get(made.name)
         if other is not None:
             raise RegistrationError(
-                f"metric {declared.name!r} is declared twice: in {other.function.__module__} "
-                f"and in {declared.function.__module__}"
+                f"metric {made.name!r} is declared twice: in {other.function.__module__} "
+                f"and in {made.function.__module__}"
             )
-        self._metrics[declared.name] = declared
+        if made.queries:
+            prove_units(made, self._units(made))
+        self._metrics[made.name] = made
+
+    def _units(self, made: Metric) -> dict[str, str]:
+        """Return the unit of each input of a derived metric."""
+        units = {}
+        for argument, query in made.queries.items():
+            if not isinstance(query, From):
+                units[argument] = query.unit
+                continue
+            found = self._matching(query.metric)
+            if found is None:
+                near = get_close_matches(query.metric, self._known(), n=3)
+                hint = f"; nearest: {', '.join(near)}" if near else ""
+                raise RegistrationError(
+                    f"metric {made.name!r}: its input {argument!r} asks for {query.metric!r}, which names no "
+                    f"metric{hint}"
+                )
+            units[argument] = found[0].unit
+        return units
 
     def load_plugins(self) -> None:
         """Import the modules that other packages name as entry points; a broken one is kept as a line."""
@@ -261,6 +178,15 @@ class Registry:
         self.load_plugins()
         return iter(sorted(self._metrics.values(), key=lambda m: m.name))
 
+    def _known(self) -> list[str]:
+        return [listed for made in self._metrics.values() for listed in made.names()]
+
+    def _matching(self, name: str) -> tuple[Metric, str] | None:
+        every = self._metrics.values()
+        found = [(m, phase) for m in every for phase in [m.matches(name)] if phase is not None]
+        # "sei_rich_volume_fraction": the declaration with the most letters of its own wins
+        return max(found, key=lambda pair: len(pair[0].name), default=None)
+
     def find(self, name: str) -> tuple[Metric, str]:
         """Return the metric of a name and the phase it is asked for.
 
@@ -269,12 +195,11 @@ class Registry:
         NotFoundError
             When no metric has that name; the nearest names are given.
         """
-        found = [(m, phase) for m in self for phase in [m.matches(name)] if phase is not None]
-        if found:
-            # "sei_rich_volume_fraction": the declaration with the most letters of its own wins
-            return max(found, key=lambda pair: len(pair[0].name))
-        known = [listed for m in self for listed in m.names()]
-        near = get_close_matches(name, known, n=3)
+        self.load_plugins()
+        found = self._matching(name)
+        if found is not None:
+            return found
+        near = get_close_matches(name, self._known(), n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         broken = "".join(f"; plug-in {n} is broken ({why})" for n, why in self._broken.items())
         raise NotFoundError(
@@ -300,16 +225,24 @@ class Registry:
             parameters[parameter.name] = parameter.default if given is None else parameter.read(given)
         return Request(found, name, phase, parameters)
 
+    def inputs(self, request: Request, settings: Mapping[str, object]) -> dict[str, Request]:
+        """Return the metrics that a derived one asks for, by argument, with the same settings."""
+        return {
+            argument: self.request(query.metric, settings)
+            for argument, query in request.metric.queries.items()
+            if isinstance(query, From)
+        }
+
     def requests(self, names: Iterable[str], settings: Mapping[str, object]) -> list[Request]:
         """Return several metrics as asked for.
 
         Raises
         ------
         BadInputError
-            Also when a setting is a parameter of none of them.
+            Also when a setting is a parameter of none of them, nor of what they are computed from.
         """
         requests = [self.request(name, settings) for name in dict.fromkeys(names)]
-        known = {p.name for request in requests for p in request.metric.parameters}
+        known = {p for request in requests for p in self._parameters(request, settings)}
         for name in settings:
             if name not in known:
                 near = get_close_matches(name, known, n=1)
@@ -321,6 +254,11 @@ class Registry:
                     fix=f"siltomo metrics show {requests[0].name}",
                 )
         return requests
+
+    def _parameters(self, request: Request, settings: Mapping[str, object]) -> Iterator[str]:
+        yield from (p.name for p in request.metric.parameters)
+        for inner in self.inputs(request, settings).values():
+            yield from self._parameters(inner, settings)
 
 
 registry = Registry()

@@ -11,13 +11,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from siltomo.errors import UnitError
+from siltomo.ids import check_id
 from siltomo.units import Quantity, dimension, same_dimension
 
-__all__ = ["Id", "In", "Name", "PhaseName", "Ref", "check_id"]
-
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-# Windows refuses these as file names, with any extension
-_RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+__all__ = ["Id", "In", "PhaseName", "Ref", "per_plain_gram"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,12 @@ class In:
         """
         read = Quantity.parse(given, example=self.example, unitless=self.unitless)
         if not same_dimension(read.unit, self.unit):
-            raise UnitError(
+            error = UnitError(
                 f"'{given}' measures {dimension(read.unit)}; this field needs {dimension(self.unit)}, "
                 f"such as '{read.value:.12g} {self.unit}'"
             )
+            error.instead = f"{read.value:.12g} {self.unit}"
+            raise error
         kept = read.to(self.unit)
         for word, bound, holds in (
             ("more than", self.gt, self.gt is None or kept.value > self.gt),
@@ -92,7 +91,8 @@ class In:
         try:
             return self.read(given)
         except UnitError as error:
-            raise PydanticCustomError("quantity", "{why}", {"why": error.message}) from error
+            said = {"why": error.message, "instead": error.instead}
+            raise PydanticCustomError("quantity", "{why}", said) from error
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -130,22 +130,6 @@ def per_plain_gram(unit: str) -> bool:
     return bool(re.search(r"\[mass\] \*\* -|/ \[mass\](?!_)", dimension(unit)))
 
 
-def check_id(given: str) -> str:
-    """Return an id, or raise ``ValueError`` with a proposal.
-
-    Ids become names of folders on every system: lower case, digits, ``-`` and ``_``, at most 64.
-    """
-    if _ID.fullmatch(given) and given not in _RESERVED:
-        return given
-    proposal = re.sub(r"[^a-z0-9_-]+", "-", given.lower()).strip("-_")[:64].strip("-_")
-    if proposal in _RESERVED or not proposal:
-        proposal = f"x-{proposal}".rstrip("-")
-    raise ValueError(
-        f"{given[:80]!r} cannot be an id: use lower-case letters, digits, '-' and '_' "
-        f"(such as {proposal!r}); free text goes in the title"
-    )
-
-
 @dataclass(frozen=True)
 class Ref:
     """Mark a field as the id of another record; checked against the catalog when the record is added."""
@@ -168,4 +152,3 @@ def _check_phase(given: str) -> str:
 
 Id = Annotated[str, AfterValidator(check_id)]
 PhaseName = Annotated[str, AfterValidator(_check_phase)]
-Name = Annotated[str, AfterValidator(str.strip)]

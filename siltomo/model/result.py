@@ -22,12 +22,15 @@ class Uncertainty(Model):
     """From the voxels: where in a voxel the boundary lies, which estimator."""
     segmentation: float | None = Field(default=None, ge=0)
     """From the labels: threshold or classifier."""
+    declared: float | None = Field(default=None, ge=0)
+    """From quantities that were declared with an uncertainty, such as a weighed mass."""
 
     @property
     def combined(self) -> float | None:
         """The parts that are known, added in quadrature; none when none is known."""
-        known = [p for p in (self.sampling, self.discretisation, self.segmentation) if p is not None]
-        return sum(p * p for p in known) ** 0.5 if known else None
+        every = (self.sampling, self.discretisation, self.segmentation, self.declared)
+        known = [part for part in every if part is not None]
+        return sum(part * part for part in known) ** 0.5 if known else None
 
 
 class Coordinate(Model):

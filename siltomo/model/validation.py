@@ -47,7 +47,13 @@ def validated(model: type[M], data: Mapping[str, Any], *, place: str | Place = "
         more = "".join(f"\n  {other}: {reason}" for other, reason in found[1:])
         kind = model.kind if issubclass(model, Record) else ""
         fix = f"siltomo schema show {kind}" if kind else ""
-        raise RecordError(f"{why}{more}", where=where, fix=fix) from error
+        raised = RecordError(f"{why}{more}", where=where, fix=fix)
+        raised.instead = {
+            str(detail["loc"][-1]): str(detail["ctx"]["instead"])
+            for detail in error.errors(include_url=False)
+            if detail.get("ctx", {}).get("instead")
+        }
+        raise raised from error
 
 
 def problems(model: type[Model], error: ValidationError, place: Place) -> Iterable[tuple[str, str]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,17 @@ EFFECTS = ("mkdir", "write", "fsync", "fsync_dir", "protect", "rename", "link", 
 @pytest.fixture
 def store(tmp_path: Path) -> CatalogStore:
     return CatalogStore.create(tmp_path / "catalog")
+
+
+@pytest.fixture
+def quick_folder(tmp_path):
+    """A folder in memory where there is one: a sweep copies a catalog thousands of times."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +72,22 @@ class Crash(BaseException):
     """The process is gone; nothing that it does after this reaches the disk."""
 
 
-class FaultyDisk(FileSystem):
+class IdleDisk(FileSystem):
+    """Does not wait for the medium; what syncing is for is the power model's affair."""
+
+    def fsync(self, path: Path) -> None:
+        path.stat()
+
+    def fsync_dir(self, path: Path) -> None:
+        path.stat()
+
+
+class FaultyDisk(IdleDisk):
     """Counts effects, and at the n-th one fails.
 
-    ``crash`` before it, ``after`` it, ``torn`` half-way through a write; ``enospc`` and ``eio`` are errors that the
-    process survives. After a crash every effect raises, so that no clean-up can help, as with ``kill -9``.
+    ``crash`` before it, ``after`` it, ``torn`` half-way through a write; ``enospc`` and ``eio`` are errors
+    that the process survives, ``twice`` also hits the next effect, ``dying`` all that follow. After a crash
+    every effect raises, so that no clean-up can help, as with ``kill -9``.
     """
 
     def __init__(self, n: int | None = None, mode: str = "crash") -> None:
@@ -78,7 +102,8 @@ class FaultyDisk(FileSystem):
             raise Crash
         self.count += 1
         act = getattr(super(), name)
-        if self.count == self.n:
+        last = {"twice": 1, "dying": 10**6}.get(self.mode, 0)
+        if self.n is not None and self.n <= self.count <= self.n + last:
             self.fired = (name, str(args[0]))
             self._fail(name, act, args)
         self.log.append((name, tuple(bytes(a) if isinstance(a, memoryview) else a for a in args)))
@@ -90,15 +115,13 @@ class FaultyDisk(FileSystem):
         if self.mode == "after":
             done = act(*args)
             if name == "lock" and done is not None:  # the kernel lets go of a dead process's locks
-                import os
-
                 os.close(done._descriptor)
         if self.mode in ("crash", "after", "torn"):
             self.dead = True
             raise Crash
         if self.mode == "enospc" and name in ("mkdir", "write", "link", "rename", "fsync", "lock"):
             raise OSError(errno.ENOSPC, "No space left on device", str(args[0]))
-        if self.mode == "eio":
+        if self.mode in ("eio", "twice", "dying"):
             raise OSError(errno.EIO, "Input/output error", str(args[0]))
 
 
@@ -211,6 +234,11 @@ def crash() -> type[Crash]:
 @pytest.fixture(scope="session")
 def faulty_disk() -> type[FaultyDisk]:
     return FaultyDisk
+
+
+@pytest.fixture(scope="session")
+def idle_disk() -> IdleDisk:
+    return IdleDisk()
 
 
 @pytest.fixture(scope="session")

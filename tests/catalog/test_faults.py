@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
-from siltomo.catalog import CatalogStore, StorageError
+from siltomo.catalog import CatalogStore
+from siltomo.errors import StorageError, TakenError
 
-MODES = ("crash", "after", "torn", "enospc", "eio")
+MODES = ("crash", "after", "torn", "enospc", "eio", "twice", "dying")
+CODES = {"enospc": "SIL181", "eio": "SIL182", "twice": "SIL182", "dying": "SIL182"}
 KEY = "0f" * 32
 
 pytestmark = pytest.mark.usefixtures("tiny_grid")
@@ -29,15 +32,94 @@ def old_voxels(random_voxels):
     return random_voxels(1)
 
 
+class Bench:
+    """A catalog with a scan, a cell in its second revision and a result; and what breaks copies of it."""
+
+    def __init__(self, folder, old_voxels, add_scan, idle_disk, faulty_disk, power_model, crash):
+        self.base, self.work, self.old_voxels = folder / "base", folder / "work", old_voxels
+        self.idle_disk, self.faulty_disk, self.power_model, self.crash = (
+            idle_disk, faulty_disk, power_model, crash,
+        )  # fmt: skip
+        store = CatalogStore.create(self.base, fs=idle_disk)
+        add_scan(store, "old", old_voxels)
+        store.put("cell", "old", {"x": 1})
+        store.revise("cell", "old", {"x": 2}, of=1)
+        store.put_result("aa" * 32, {"value": 1})
+
+    def fresh(self):
+        """Return the folder of an untouched copy."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        shutil.copytree(self.base, self.work)
+        return self.work
+
+    def effects_of(self, change):
+        """Return the effects of a change that nothing disturbs, in a copy that has seen them."""
+        disk = self.faulty_disk()
+        change.do(CatalogStore.open(self.fresh(), fs=disk))
+        return disk.log
+
+    def check(self, change, *, acked):
+        """The old is there; the new is absent or whole; recovery and another try lead to a sound catalog."""
+        store = CatalogStore.open(self.work, fs=self.idle_disk)
+        np.testing.assert_array_equal(store.open_volume(store.get("scan", "old"))[:], self.old_voxels)
+        assert [r.body["x"] for r in store.history("cell", "old")][:2] == [1, 2]
+        assert store.find_result("aa" * 32).body == {"value": 1}
+        seen = change.done(store)
+        if acked:
+            assert seen, "an acknowledged change is gone"
+        store.recover()
+        if not change.done(store):
+            assert not seen, "a change that was visible is gone"
+            change.do(store)
+            assert change.done(store)
+        assert store.verify(full=True) == []
+        assert store.recover() == []
+        for folder in ("staging", "trash", "locks"):
+            assert list((self.work / folder).iterdir()) == [], f"left over in {folder}"
+        assert len(list(self.work.glob("objects/*/*"))) == 1 + change.bags
+
+    def break_at(self, n, mode, change):
+        """Make effect n of a change fail, check what is left, and say whether there was such an effect."""
+        disk = self.faulty_disk(n, mode)
+        store = CatalogStore.open(self.fresh(), fs=disk)
+        acked = False
+        try:
+            change.do(store)
+            acked = True
+        except self.crash:
+            assert mode in ("crash", "after", "torn")
+        except StorageError as caught:
+            said = (caught.code, bool(caught.fix))
+            assert said == (CODES[mode], True)
+        self.check(change, acked=acked)
+        return disk.fired is not None
+
+    def sweep(self, change, step=1):
+        """Make every ``step``-th effect of a change fail in every way."""
+        count, points = len(self.effects_of(change)), Counter()
+        for mode in MODES:
+            for n in range(1, count + 1, step):
+                assert self.break_at(n, mode, change), f"{change.name} made fewer than {n} effects"
+                points[mode] += 1
+        print(f"{change.name}: {dict(points)} points, {count} effects")  # noqa: T201
+
+    def cut_power(self, change, step=1):
+        """Cut the power before every ``step``-th effect and after the last, in every way."""
+        log, rng, states = self.effects_of(change), random.Random(3), 0
+        for n in sorted({*range(0, len(log), step), len(log)}):
+            for variant in ("strict", "ahead", "random", "random"):
+                model = self.power_model.of(self.fresh())
+                for name, args in log[:n]:
+                    model.apply(name, args)
+                model.cut(self.work, variant, rng)
+                self.check(change, acked=n == len(log))
+                states += 1
+        print(f"{change.name}: {states} states after a power cut")  # noqa: T201
+
+
 @pytest.fixture
-def base(tmp_path, add_scan, old_voxels):
-    """A catalog that holds a scan, a cell in its second revision and a result."""
-    store = CatalogStore.create(tmp_path / "base")
-    add_scan(store, "old", old_voxels)
-    store.put("cell", "old", {"x": 1})
-    store.revise("cell", "old", {"x": 2}, of=1)
-    store.put_result("aa" * 32, {"value": 1})
-    return store.root
+def bench(quick_folder, old_voxels, add_scan, idle_disk, faulty_disk, power_model, crash):
+    return Bench(quick_folder, old_voxels, add_scan, idle_disk, faulty_disk, power_model, crash)
 
 
 @pytest.fixture
@@ -84,140 +166,107 @@ def changes(add_scan, random_voxels):
     }
 
 
-def effects_of(base, change, faulty_disk, tmp_path):
-    """Return the effects of a change that nothing disturbs."""
-    root = tmp_path / "clean"
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(base, root)
-    disk = faulty_disk()
-    change.do(CatalogStore.open(root, fs=disk))
-    return disk.log
+RECORD_CHANGES = ("put", "revise", "remove", "result")
 
 
-def check(root, change, old_voxels, *, acked):
-    """What was there is there; the new is absent or whole; recovery and another try lead to a sound catalog."""
-    store = CatalogStore.open(root)
-    np.testing.assert_array_equal(store.open_volume(store.get("scan", "old"))[:], old_voxels)
-    assert [r.body["x"] for r in store.history("cell", "old")][:2] == [1, 2]
-    assert store.find_result("aa" * 32).body == {"value": 1}
-    seen = change.done(store)
-    if acked:
-        assert seen, "an acknowledged change is gone"
-    store.recover()
-    if not change.done(store):
-        assert not seen, "a change that was visible is gone"
-        change.do(store)
-        assert change.done(store)
-    assert store.verify(full=True) == []
-    assert store.recover() == []
-    for folder in ("staging", "trash", "locks"):
-        assert list((root / folder).iterdir()) == [], f"left over in {folder}"
-    assert len(list(root.glob("objects/*/*"))) == 1 + change.bags
+@pytest.mark.parametrize("name", RECORD_CHANGES)
+def test_a_fault_at_any_effect_of_a_record_change(name, bench, changes):
+    bench.sweep(changes[name])
 
 
-def break_once(base, change, n, mode, *, faulty_disk, crash, tmp_path, old_voxels):
-    """Make effect n fail, and return what it was."""
-    root = tmp_path / "work"
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(base, root)
-    disk = faulty_disk(n, mode)
-    acked = False
-    try:
-        change.do(CatalogStore.open(root, fs=disk))
-        acked = True
-    except crash:
-        assert mode in ("crash", "after", "torn")
-    except StorageError as error:
-        assert mode in ("enospc", "eio")
-        assert error.code == {"enospc": "SIL181", "eio": "SIL182"}[mode]
-        assert error.fix
-    check(root, change, old_voxels, acked=acked)
-    return disk.fired
+@pytest.mark.parametrize("name", RECORD_CHANGES)
+def test_a_power_cut_at_any_moment_of_a_record_change(name, bench, changes):
+    bench.cut_power(changes[name])
 
 
-def sweep(name, step, request, base, changes, old_voxels, tmp_path, faulty_disk, crash):
-    change = changes[name]
-    count = len(effects_of(base, change, faulty_disk, tmp_path))
-    points = Counter()
-    for mode in MODES:
-        for n in range(1, count + 1, step):
-            fired = break_once(
-                base, change, n, mode,
-                faulty_disk=faulty_disk, crash=crash, tmp_path=tmp_path, old_voxels=old_voxels,
-            )  # fmt: skip
-            assert fired is not None, f"{name} made fewer than {n} effects"
-            points[mode] += 1
-    print(f"{name}: {dict(points)} points, {count} effects")
+def test_a_fault_at_some_effects_of_adding_a_volume(bench, changes):
+    bench.sweep(changes["volume"], step=17)
 
 
-@pytest.mark.parametrize("name", ["put", "revise", "remove", "result"])
-def test_a_fault_at_any_effect_of_a_record_change(
-    name, request, base, changes, old_voxels, tmp_path, faulty_disk, crash
-):
-    sweep(name, 1, request, base, changes, old_voxels, tmp_path, faulty_disk, crash)
+def test_a_power_cut_at_some_moments_of_adding_a_volume(bench, changes):
+    bench.cut_power(changes["volume"], step=17)
 
 
-def test_a_fault_at_some_effects_of_adding_a_volume(
-    request, base, changes, old_voxels, tmp_path, faulty_disk, crash
-):
-    sweep("volume", 11, request, base, changes, old_voxels, tmp_path, faulty_disk, crash)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_fault_at_any_effect_of_making_a_catalog(mode, quick_folder, faulty_disk, crash):
+    """Making it again works, or says that it is there."""
+    disk, n = None, 0
+    while disk is None or disk.fired:
+        n += 1
+        root, disk = quick_folder / f"{mode}-{n}", faulty_disk(n, mode)
+        try:
+            CatalogStore.create(root, fs=disk)
+        except (crash, StorageError):
+            with suppress(TakenError):
+                CatalogStore.create(root)
+        store = CatalogStore.open(root)
+        store.recover()
+        store.put("cell", "a", {})
+        assert store.verify(full=True) == []
+        assert list((root / "staging").iterdir()) == list((root / "locks").iterdir()) == []
+    assert n > 10
+
+
+@pytest.mark.parametrize("effect", ["fsync_dir", "link"])
+def test_a_dead_change_that_rotted_is_dropped(effect, bench, changes):
+    """Killed with its bag in staging, or published and without its record; then a bit flips in it."""
+    change = changes["volume"]
+    log = bench.effects_of(change)
+    record = max(i for i, (name, args) in enumerate(log) if name == "write" and "bag" not in args[0].parts)
+    n = next(i for i, (name, _) in enumerate(log) if name == effect and i > record) + 1
+    with pytest.raises(bench.crash):
+        change.do(CatalogStore.open(bench.fresh(), fs=bench.faulty_disk(n, "crash")))
+    (shard,) = [p for p in bench.work.glob("*/**/image.ome.zarr/0/c/0/1/0") if "old." not in str(p)]
+    assert ("staging" in shard.parts) == (effect == "fsync_dir")
+    shard.chmod(0o644)
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    (dropped,) = CatalogStore.open(bench.work).recover()
+    assert (dropped.outcome, dropped.id) == ("dropped", "new")
+    assert dropped.why == "image.ome.zarr/0/c/0/1/0: its bytes were changed"
+    bench.check(change, acked=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["volume", "labels"])
-def test_a_fault_at_any_effect_of_adding_a_volume(
-    name, request, base, changes, old_voxels, tmp_path, faulty_disk, crash
-):
-    sweep(name, 1, request, base, changes, old_voxels, tmp_path, faulty_disk, crash)
-
-
-def power_cuts(base, change, n_cuts, rng, *, faulty_disk, power_model, tmp_path, old_voxels):
-    """Cut the power after every n-th effect, in every way, and check each state."""
-    # replay on the tree where it happened: the model's paths are those of the log
-    log = effects_of(base, change, faulty_disk, tmp_path)
-    root = tmp_path / "clean"
-    cut = tmp_path / "work"
-    states = 0
-    for n in sorted({*range(0, len(log), max(1, len(log) // n_cuts)), len(log)}):
-        for variant, repeats in (("strict", 1), ("ahead", 1), ("random", 2)):
-            for _ in range(repeats):
-                shutil.rmtree(root, ignore_errors=True)
-                shutil.copytree(base, root)
-                model = power_model.of(root)
-                for name, args in log[:n]:
-                    model.apply(name, args)
-                model.cut(cut, variant, rng)
-                # the call returns after its last effect that counts; what follows only sweeps up
-                check(cut, change, old_voxels, acked=n == len(log))
-                states += 1
-    print(f"{change.name}: {states} states after a power cut")
-
-
-@pytest.mark.parametrize("name", ["put", "revise", "remove", "result"])
-def test_a_power_cut_at_any_moment_of_a_record_change(
-    name, base, changes, old_voxels, tmp_path, faulty_disk, power_model
-):
-    power_cuts(
-        base, changes[name], 99, random.Random(3),
-        faulty_disk=faulty_disk, power_model=power_model, tmp_path=tmp_path, old_voxels=old_voxels,
-    )  # fmt: skip
-
-
-def test_a_power_cut_at_some_moments_of_adding_a_volume(
-    base, changes, old_voxels, tmp_path, faulty_disk, power_model
-):
-    power_cuts(
-        base, changes["volume"], 12, random.Random(4),
-        faulty_disk=faulty_disk, power_model=power_model, tmp_path=tmp_path, old_voxels=old_voxels,
-    )  # fmt: skip
+def test_a_fault_at_any_effect_of_adding_a_volume(bench, changes):
+    bench.sweep(changes["volume"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["volume", "labels"])
-def test_a_power_cut_at_any_moment_of_adding_a_volume(
-    name, base, changes, old_voxels, tmp_path, faulty_disk, power_model
-):
-    power_cuts(
-        base, changes[name], 9999, random.Random(5),
-        faulty_disk=faulty_disk, power_model=power_model, tmp_path=tmp_path, old_voxels=old_voxels,
-    )  # fmt: skip
+def test_a_power_cut_at_any_moment_of_adding_a_volume(bench, changes):
+    bench.cut_power(changes["volume"])
+
+
+@pytest.mark.slow
+def test_faults_and_power_cuts_while_labels_are_added(bench, changes):
+    bench.sweep(changes["labels"], step=11)
+    bench.cut_power(changes["labels"], step=11)
+
+
+class RecoveryOf:
+    """Recovering from a change that was killed at its n-th effect, as a change that can itself fail."""
+
+    def __init__(self, change, n, bench):
+        self.name, self.bags, self.done = f"recovery of {change.name} at {n}", change.bags, change.done
+        self._change, self._n, self._bench = change, n, bench
+
+    def do(self, store):
+        if not self._change.done(store) or any((store.root / "staging").iterdir()):
+            store.recover()
+        if not self._change.done(store):
+            self._change.do(store)
+
+
+@pytest.mark.slow
+def test_a_fault_at_any_effect_of_recovering(bench, changes):
+    """Killed while it is added, and killed again while that is recovered from."""
+    change = changes["volume"]
+    log = bench.effects_of(change)
+    commit = max(i for i, (name, _) in enumerate(log) if name == "link") + 1
+    for n in (5, commit - 9, commit - 2, commit, commit + 3):
+        disk = bench.faulty_disk(n, "crash")
+        with pytest.raises(bench.crash):
+            change.do(CatalogStore.open(bench.fresh(), fs=disk))
+        killed = bench.work.rename(bench.work.with_name(f"killed-{n}"))
+        again = Bench.__new__(Bench)
+        again.__dict__ |= {**bench.__dict__, "base": killed}
+        again.sweep(RecoveryOf(change, n, bench), step=4)

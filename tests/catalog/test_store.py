@@ -21,6 +21,14 @@ def test_a_catalog_is_made_once(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_a_file_is_no_place_for_a_catalog(tmp_path):
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(BadInputError, match="is a file"):
+        CatalogStore.create(tmp_path / "f")
+    with pytest.raises(NotFoundError, match="no catalog"):
+        CatalogStore.open(tmp_path / "f")
+
+
 def test_a_record_comes_back_as_it_was_put(store):
     body = {"title": "Réf 1 µm", "n": 3, "x": 0.1, "list": [1, {"a": None}]}
     record, new = store.put("cell", "ref-1", body)
@@ -73,7 +81,7 @@ def test_ids_that_some_file_system_cannot_hold_are_refused_with_one_that_all_can
     with pytest.raises(BadInputError, match="cannot be an id") as caught:
         store.put("cell", bad, {})
     assert caught.value.code == "SIL114"
-    suggested = caught.value.fix.split("'")[1]
+    suggested = str(caught.value).split("such as '")[1].split("'")[0]
     store.put("cell", suggested, {})
 
 
@@ -94,6 +102,15 @@ def test_a_result_is_kept_once_per_key(store):
         store.put_result(key, {"value": 1.25})
     assert caught.value.code == "SIL113"
     assert store.ids("cell") == []
+
+
+def test_a_copy_without_its_empty_folders_is_a_catalog(store):
+    for folder in [p for p in store.root.iterdir() if p.is_dir()]:
+        folder.rmdir()
+    copy = CatalogStore.open(store.root)
+    assert (copy.ids("cell"), copy.recover(), copy.verify(full=True)) == ([], [], [])
+    copy.put("cell", "a", {"x": 1})
+    assert copy.ids("cell") == ["a"]
 
 
 def test_a_newer_catalog_is_refused(store):

@@ -101,18 +101,18 @@ def write_tiff() -> Callable[..., Path]:
             body = bytearray()
             fields = []
             for code, (kind, values) in entries.items():
-                number = {"B": 1, "s": 2, "H": 3, "I": 4, "R": 5}[kind]
+                number = {"B": 1, "s": 2, "H": 3, "I": 4, "R": 5, "?": 99}[kind]
                 if kind == "s":
                     raw, count = bytes(values) + b"\0", len(values) + 1
                 elif kind == "R":
                     raw, count = struct.pack(order + f"{len(values)}I", *values), len(values) // 2
+                elif kind == "?":
+                    raw, count = struct.pack(order + f"{len(values)}I", *values), len(values)
                 else:
                     raw, count = struct.pack(order + f"{len(values)}{kind}", *values), len(values)
                 fields.append((code, number, count, raw))
-            for code, number, count, raw in fields:
-                if code == 273:
-                    continue
-                if len(raw) > 4:
+            for code, _number, _count, raw in fields:
+                if code != 273 and len(raw) > 4:
                     extra += raw + b"\0" * (len(raw) % 2)
             data_at = extra_at + len(extra)
             cursor = extra_at

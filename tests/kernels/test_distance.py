@@ -163,3 +163,22 @@ def test_outside_must_fit_the_mask():
         squared_distance(mask, outside=np.zeros((3, 3, 4), bool))
     with pytest.raises(BadInputError, match="share voxels"):
         squared_distance(~mask, outside=~mask)
+
+
+def test_threads_are_bounded_by_the_environment(monkeypatch):
+    mask = np.random.default_rng(5).random((9, 9, 9)) < 0.9
+    expected = squared_distance(mask)
+    monkeypatch.setenv("SILTOMO_THREADS", "1")
+    np.testing.assert_array_equal(squared_distance(mask), expected)
+    monkeypatch.setenv("SILTOMO_THREADS", "many")
+    with pytest.raises(BadInputError, match="SILTOMO_THREADS is 'many'"):
+        squared_distance(mask)
+    with pytest.raises(BadInputError, match="at least 1, got 0"):
+        squared_distance(mask, threads=0)
+
+
+def test_edges_that_overflow_are_refused():
+    mask = np.zeros((2, 2, 3_000_000), bool)
+    mask[0, 0, 0] = True
+    with pytest.raises(BadInputError, match="overflows"):
+        squared_distance(mask, (1.0000123, 1.2345671, 271.8281828))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from siltomo.errors import BadInputError
-from siltomo.kernels.distance import NoBackgroundError
+from siltomo.kernels.distance import NoBackgroundError, squared_distance
 from siltomo.kernels.thickness import thickness_counts
-from siltomo.kernels.thickness_slabs import HaloTooLargeError, slab_thickness_counts
+from siltomo.kernels.thickness_slabs import HaloTooLargeError, slab_thickness_counts, stream_thickness_counts
 
 conventions = st.sampled_from(["open_ball", "closed_ball", "fiji"])
 
@@ -155,3 +155,82 @@ def test_bad_planes_are_refused():
         slab_thickness_counts(lambda a, b: volume[a:b], 5, 10, 9)
     with pytest.raises(BadInputError, match=r"planes\(2, 4\) returned 9 planes"):
         slab_thickness_counts(lambda a, b: volume, 2, 4, 9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(
+        np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 7), st.integers(1, 7)), fill=st.just(True)
+    ),
+    conventions,
+    st.integers(1, 9),
+    st.integers(1, 6),
+)
+def test_a_stream_gives_the_counts_of_the_whole(volume, convention, slab, halo):
+    volume.flat[0] = False
+    bins = np.arange(len(volume)) // 3 - 1
+    options = {"convention": convention, "bins": bins, "bin_count": 9}
+    whole = thickness_counts(volume, **options)
+    streamed = stream_thickness_counts(lambda a, b: volume[a:b], len(volume), slab=slab, halo=halo, **options)
+    assert_same(streamed, whole)
+
+
+def test_a_stream_reads_each_plane_once_and_in_order():
+    volume = random_medium((60, 30, 30), 1, 0.3, seed=0)
+    seen = []
+
+    def planes(start, stop):
+        seen.extend(range(start, stop))
+        return volume[start:stop]
+
+    counts = stream_thickness_counts(planes, 60, slab=10, halo=12)
+    assert seen == list(range(60))
+    assert_same(counts, thickness_counts(volume))
+
+
+def test_a_stream_with_a_part_beyond_the_window():
+    medium = random_medium((30, 20, 20), 2, 0.6, seed=0)
+    outside = np.zeros_like(medium)
+    outside[12:, 5:] = True
+    medium &= ~outside
+    streamed = stream_thickness_counts(lambda a, b: (medium[a:b], outside[a:b]), 30, slab=7, halo=2)
+    assert_same(streamed, thickness_counts(medium, outside=outside))
+    # The mask beyond the window may be left out where nothing is.
+    streamed = stream_thickness_counts(
+        lambda a, b: (medium[a:b], outside[a:b]) if b > 12 else medium[a:b], 30, slab=6, halo=1
+    )
+    assert_same(streamed, thickness_counts(medium, outside=outside))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(
+        np.bool_, st.tuples(st.integers(1, 60), st.integers(1, 6), st.integers(1, 6)), fill=st.just(True)
+    ),
+    conventions,
+    st.sampled_from([(1, 1, 1), (1, 2, 3), (3, 1, 1)]),
+    st.data(),
+)
+def test_a_halo_of_the_largest_diameter_is_always_enough(volume, convention, spacing, data):
+    for place in data.draw(st.lists(st.integers(0, volume.size - 1), min_size=1, max_size=9)):
+        volume.flat[place] = False
+    start = data.draw(st.integers(0, len(volume) - 1))
+    largest = 2 * np.sqrt(squared_distance(volume, spacing).astype(float).max())
+    halo = int((largest + np.hypot(*spacing[1:])) / spacing[0]) + 1
+    slab_thickness_counts(
+        lambda a, b: volume[a:b],
+        start,
+        start + 1,
+        len(volume),
+        convention=convention,
+        spacing=spacing,
+        halo=halo,
+        max_halo=halo,
+    )
+
+
+def test_bad_slabs_are_refused():
+    with pytest.raises(BadInputError, match="slab=0"):
+        stream_thickness_counts(lambda a, b: np.zeros((b - a, 2, 2), bool), 5, slab=0)
+    with pytest.raises(BadInputError, match="not a range within"):
+        stream_thickness_counts(lambda a, b: np.zeros((b - a, 2, 2), bool), 0)

@@ -1,0 +1,57 @@
+"""A thing registered again: the same is accepted, anything else under its id is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from siltomo.catalog import StoredRecord
+from siltomo.errors import Amend, TakenError
+from siltomo.model import Scan, Segmentation
+
+__all__ = ["same_or_refused"]
+
+V = TypeVar("V", Scan, Segmentation)
+
+_NOT_COMPARED = {"volume", "source", "voxel_source"}
+"""What follows from the voxels and the files: the voxels themselves are compared."""
+
+
+def same_or_refused(existing: StoredRecord, record: V, content: Callable[[], str]) -> V:
+    """Return the record that is there, if it is the one that is to be registered.
+
+    Parameters
+    ----------
+    existing
+        What stands under the id.
+    record
+        What is to be registered, without its volume.
+    content
+        Reads the voxels to be registered and returns their content id; called only when all fields agree.
+
+    Raises
+    ------
+    TakenError
+        When a field or the voxels differ; names them, with both values.
+    """
+    known = type(record).from_body(dict(existing.body))
+    differing = [
+        f"{name} ({_words(known, name)} there, {_words(record, name)} here)"
+        for name in type(record).model_fields
+        if name not in _NOT_COMPARED and getattr(known, name) != getattr(record, name)
+    ]
+    if not differing and known.volume is not None:
+        if content() == known.volume.content:
+            return known
+        differing = ["the voxels"]
+    raise TakenError(
+        f"the catalog already has a {record.kind} {record.id!r}, and it differs in {', '.join(differing)}; "
+        "nothing was changed",
+        code="SIL111",
+        fix=Amend({"--id": f"{record.id[:60]}-2"}, advice="to keep both, give this one an id of its own"),
+    )
+
+
+def _words(record: Scan | Segmentation, name: str) -> str:
+    value = getattr(record, name)
+    return str(value) if value else "nothing"

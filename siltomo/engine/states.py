@@ -1,0 +1,62 @@
+"""States of cells: where micro, nano and cycling meet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from siltomo.engine.subjects import Subject
+
+__all__ = ["State", "capacity_of", "states_of"]
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a cell that was scanned."""
+
+    cell: str
+    cycle: int
+    half: str
+    capacity: float | None
+    subjects: tuple[Subject, ...]
+    """The scans in this state, each with one of its segmentations or none."""
+
+    @property
+    def words(self) -> str:
+        """The state in words."""
+        reached = "" if self.capacity is None else f", {self.capacity:g} mAh/g_Si"
+        return f"{self.cell}, cycle {self.cycle}, {self.half}{reached}"
+
+
+def states_of(subjects: Iterable[Subject]) -> list[State]:
+    """Group scans into states of cells.
+
+    Scans of one cell, cycle and half-cycle are one state, unless their capacities differ; a scan that does
+    not say its capacity joins the others where there is only one they could mean.
+    """
+    groups: dict[tuple[str, int, str], list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        state = subject.scan.state
+        groups[subject.scan.cell, state.cycle, str(state.half)].append(subject)
+    made = []
+    for (cell, cycle, half), members in groups.items():
+        capacities = {capacity_of(s) for s in members}
+        known = sorted(c for c in capacities if c is not None)
+        wanted: list[float | None] = (
+            [*known, None] if len(known) > 1 and None in capacities else [*known] or [None]
+        )
+        for capacity in wanted:
+            own = tuple(
+                s
+                for s in members
+                if capacity_of(s) == capacity or (len(known) == 1 and capacity_of(s) is None)
+            )
+            made.append(State(cell, cycle, half, capacity, own))
+    return sorted(made, key=lambda s: (s.cell, s.cycle, s.half, s.capacity or 0.0))
+
+
+def capacity_of(subject: Subject) -> float | None:
+    """Return the capacity of a scan's state in mAh/g_Si, where it is known."""
+    found = subject.scan.state.capacity
+    return None if found is None else found.value

@@ -1,0 +1,172 @@
+"""What is known of a metric without running it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from siltomo.errors import BadInputError, RegistrationError, UnitError
+from siltomo.metrics.blocks import Measure
+from siltomo.metrics.inputs import Field, From
+from siltomo.model.fields import In
+from siltomo.units import Quantity, dimension
+
+__all__ = ["Metric", "Parameter", "Setting", "declared"]
+
+Setting = str | int | float | bool
+
+_PHASE = r"(?P<phase>[a-z][a-z0-9_]*)"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A choice that changes the number, with its default."""
+
+    name: str
+    default: Setting | None
+    choices: tuple[Setting, ...] = ()
+    """The allowed values, where they are a closed list."""
+    bounds: In | None = None
+    """Unit and bounds, for a quantity."""
+
+    @property
+    def unit(self) -> str:
+        """The unit, for a quantity."""
+        return self.bounds.unit if self.bounds else ""
+
+    def read(self, given: object) -> Setting:
+        """Read a value as typed by the user; raises ``BadInputError`` when it is not allowed."""
+        if self.bounds is not None:
+            try:
+                return self.bounds.read(given).value
+            except UnitError as error:
+                raise BadInputError(error.message, where=f"parameter {self.name}") from error
+        for choice in self.choices:
+            if str(given) == str(choice):
+                return choice
+        allowed = ", ".join(str(choice) for choice in self.choices)
+        raise BadInputError(f"{self.name} cannot be {given!r}; it is one of {allowed}", code="SIL164")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A declared metric: base when it measures voxels, derived when it is computed from other results."""
+
+    name: str
+    """Its name, with ``{phase}`` where it serves every phase."""
+    unit: str
+    version: int
+    function: Callable[..., Any]
+    measures: Mapping[str, type[Measure[Any]]]
+    """Of a base metric: argument of the function to the measure it takes."""
+    queries: Mapping[str, From | Field]
+    """Of a derived metric: argument of the function to what is asked for it."""
+    parameters: tuple[Parameter, ...]
+    """What the user may set."""
+    fixed: Mapping[str, Setting]
+    """What this declaration sets."""
+    phases: tuple[str, ...]
+    """The phases under which it is listed."""
+    assume: str
+    """What must hold for the formula, where that is more than its inputs."""
+    package: str
+
+    @property
+    def kind(self) -> str:
+        """``base`` or ``derived``."""
+        return "derived" if self.queries else "base"
+
+    @property
+    def summary(self) -> str:
+        """First sentence of its description."""
+        return " ".join(self.description.split("\n\n")[0].split())
+
+    @property
+    def description(self) -> str:
+        """What it computes, with formula, conventions and limits."""
+        return inspect.getdoc(self.function) or ""
+
+    def matches(self, name: str) -> str | None:
+        """Return the phase that a name asks this metric for; none when it is another metric's name."""
+        if "{phase}" not in self.name:
+            return "" if name == self.name else None
+        found = re.fullmatch(self.name.replace("{phase}", _PHASE), name)
+        return found["phase"] if found else None
+
+    def names(self) -> Iterator[str]:
+        """List the names under which it is shown."""
+        if "{phase}" not in self.name:
+            yield self.name
+        for phase in self.phases:
+            yield self.name.replace("{phase}", phase)
+
+
+def declared(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    unit: str,
+    version: int,
+    fixed: Mapping[str, Setting],
+    phases: tuple[str, ...],
+    assume: str,
+) -> Metric:
+    """Read a declaration; raises ``RegistrationError`` for a unit or an argument that cannot be."""
+    try:
+        dimension(unit)
+    except UnitError as error:
+        raise RegistrationError(f"metric {name!r}: {error.message}") from error
+    hints = get_type_hints(function, include_extras=True)
+    measures: dict[str, type[Measure[Any]]] = {}
+    queries: dict[str, From | Field] = {}
+    parameters: list[Parameter] = []
+    for argument in inspect.signature(function).parameters.values():
+        marks = get_args(hints.get(argument.name))[1:]
+        if argument.kind is argument.KEYWORD_ONLY:
+            if argument.name not in fixed:
+                parameters.append(_parameter(name, argument, hints[argument.name]))
+        elif found := [m for m in marks if isinstance(m, type) and issubclass(m, Measure)]:
+            measures[argument.name] = found[0]
+        elif asked := [m for m in marks if isinstance(m, From | Field)]:
+            queries[argument.name] = asked[0]
+        elif argument.name != "sample":
+            # an argument without a mark is the metric of that name
+            queries[argument.name] = From(argument.name)
+    if measures and queries:
+        raise RegistrationError(
+            f"metric {name!r} mixes measures ({', '.join(measures)}) with results ({', '.join(queries)}): "
+            "measure in a base metric, and combine in a derived one"
+        )
+    package = function.__module__.split(".")[0]
+    return Metric(
+        name,
+        unit,
+        version,
+        function,
+        measures,
+        queries,
+        tuple(parameters),
+        dict(fixed),
+        phases,
+        assume,
+        package,
+    )
+
+
+def _parameter(metric_name: str, argument: inspect.Parameter, hint: object) -> Parameter:
+    default = argument.default
+    if default is inspect.Parameter.empty:
+        raise RegistrationError(f"metric {metric_name!r}: parameter {argument.name!r} has no default")
+    if get_origin(hint) is Literal:
+        return Parameter(argument.name, default, choices=get_args(hint))
+    if get_origin(hint) is Annotated:
+        for mark in get_args(hint)[1:]:
+            if isinstance(mark, In):
+                kept = mark.read(default).value if isinstance(default, str | Quantity) else default
+                return Parameter(argument.name, kept, bounds=mark)
+    raise RegistrationError(
+        f"metric {metric_name!r}: parameter {argument.name!r} must be a Literal or an Annotated quantity"
+    )

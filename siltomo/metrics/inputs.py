@@ -1,0 +1,93 @@
+"""What a derived metric is computed from: other metrics, fields of records.
+
+Inputs are queries: they say which result is meant, and never which file. One result must answer each; none
+or several give a row that says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from siltomo.model.fields import In
+from siltomo.model.words import HalfCycle, Mode, Scale
+
+__all__ = ["FIELDS", "Field", "From", "Match"]
+
+Match = Literal["cell", "formulation"]
+"""Where an input may come from: the same cell, or (asked for) another cell of the same formulation in the
+same cycle and half-cycle."""
+
+FIELDS = ("formulation", "cell", "state")
+"""The records whose fields a derived metric may use."""
+
+
+@dataclass(frozen=True)
+class From:
+    """The result of another metric, of the same cell in the same state unless said otherwise.
+
+    Parameters
+    ----------
+    metric
+        Name of the metric.
+    scale, mode, half
+        Only scans of this scale, mode, half-cycle.
+    cycle
+        The scan of this cycle, rather than of the row's own; 0 is the pristine cell.
+    cycle_offset
+        The scan so many cycles later than the row's own; -1 is the one before.
+    min_feature
+        Only segmentations that trust features from this size on, such as ``"0.65 um"``.
+    """
+
+    metric: str
+    scale: Scale | str | None = None
+    mode: Mode | str | None = None
+    half: HalfCycle | str | None = None
+    cycle: int | None = None
+    cycle_offset: int = 0
+    min_feature: str | None = None
+
+    def __post_init__(self) -> None:
+        # a misspelt word would select nothing, forever
+        for word, known in ((self.scale, Scale), (self.mode, Mode), (self.half, HalfCycle)):
+            if word is not None:
+                known(word)
+        if self.min_feature is not None:
+            In("um", gt=0).read(self.min_feature)
+        if self.cycle is not None and self.cycle_offset:
+            raise ValueError("give a cycle, or an offset from the row's own, not both")
+
+    @property
+    def min_feature_um(self) -> float | None:
+        """The size in um."""
+        return None if self.min_feature is None else In("um", gt=0).read(self.min_feature).value
+
+    @property
+    def words(self) -> str:
+        """The query in words."""
+        parts = [str(part) for part in (self.scale, self.mode, self.half) if part is not None]
+        if self.cycle is not None:
+            parts.append(f"cycle {self.cycle}")
+        if self.cycle_offset:
+            parts.append(f"{abs(self.cycle_offset)} cycles {'later' if self.cycle_offset > 0 else 'before'}")
+        if self.min_feature is not None:
+            parts.append(f"features from {self.min_feature} on")
+        return f"{self.metric} ({', '.join(parts)})" if parts else self.metric
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a record with its unit, such as ``Field("cell.si_mass", "mg_Si")``."""
+
+    path: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        if self.path.split(".")[0] not in FIELDS or "." not in self.path:
+            raise ValueError(f"{self.path!r} names no field of {', '.join(FIELDS)}")
+
+    @property
+    def words(self) -> str:
+        """The field in words."""
+        return self.path
