@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -11,14 +12,34 @@ from numba.extending import intrinsic
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """Tell this version of all kernels: name, time and size of each file."""
+    sources = [(path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return tuple((name, status.st_mtime_ns, status.st_size) for name, status in sources)
+
+
+STAMP = _stamp()
+
+
+def _compiled(function: Kernel, *, forceinline: bool = False) -> Kernel:
+    dispatcher = njit(nogil=True, cache=True, forceinline=forceinline)(function)
+    # Numba looks at the file of a function alone: it would load a kernel from disk in which a function of
+    # another file has been compiled since changed. The attributes are numba's own; without them it does just
+    # that.
+    kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if kept is not None and hasattr(kept, "_source_stamp"):
+        kept._source_stamp = (kept._source_stamp, STAMP)
+    return cast("Kernel", dispatcher)
+
+
 def kernel(function: Kernel) -> Kernel:
     """Compile a function at its first call with each combination of types."""
-    return cast("Kernel", njit(nogil=True, cache=True)(function))
+    return _compiled(function)
 
 
 def inlined(function: Kernel) -> Kernel:
     """Compile a small function into each kernel that calls it: a call with arrays costs more than it does."""
-    return cast("Kernel", njit(nogil=True, cache=True, forceinline=True)(function))
+    return _compiled(function, forceinline=True)
 
 
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
