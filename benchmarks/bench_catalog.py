@@ -3,13 +3,15 @@
 ``python benchmarks/bench_catalog.py --sides 128 256 512 1024 --large``
 
 The volume is a crack-like field of 256^3 voxels, mirrored to the size that is asked for; ``--large`` adds
-2048 x 1024 x 1024 voxels (2.1 Gvoxel). Each size is registered and measured in a process of its own.
+2048 x 1024 x 1024 voxels (2.1 Gvoxel). ``SILTOMO_MEMORY`` is 2.5 GiB unless set; the peak holds Python and
+its libraries besides. Each size is registered and measured in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--register", type=int, nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    os.environ.setdefault("SILTOMO_MEMORY", "2.5 GiB")
     if given.register:
         register(given.measure, tuple(given.register))
         return
@@ -117,7 +120,9 @@ def main() -> None:
         subprocess.run([*small, "--register", "32", "32", "32"], check=True)
         subprocess.run(small, check=True, capture_output=True)
     shapes = [(side, side, side) for side in given.sides] + ([(2048, 1024, 1024)] if given.large else [])
-    print(f"{', '.join(METRICS)} in one pass\n\n{versions()}\n")
+    print(f"{', '.join(METRICS)} in one pass\n")
+    memory = f"SILTOMO_MEMORY = {os.environ['SILTOMO_MEMORY']}"
+    print(f"{memory}; {versions('siltomo', 'numba', 'zarr', 'dask')}\n")
     print("| voxels | Gvoxel | wall s | CPU s | Mvoxel per CPU s | peak RSS GiB | stated GiB | blocks |")
     print("|---|---|---|---|---|---|---|---|")
     for shape in shapes:

@@ -92,7 +92,10 @@ def metric(
     if output is not None:
         write_rows(rows, output)
     broken = failed(rows)
-    warnings = [f"{len(broken)} of {len(rows)} rows failed; the others are kept"] if broken else []
+    warnings = []
+    if broken:
+        said = f"{len(broken)} of {len(rows)} rows failed; the others are kept"
+        warnings.append(f"{said}. Repeat the command: only these are computed again")
     if not rows:
         warnings.append("no scan is selected")
     return Reply(rows, _text(rows), long_rows(rows), warnings, exit_code=7 if broken else 0)
