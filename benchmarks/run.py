@@ -1,7 +1,7 @@
 """All benchmarks, one after the other, as one page of Markdown.
 
-``python benchmarks/run.py > docs/performance-run.md`` (an hour on two cores; ``--quick`` for 256^3 only). Peers
-that are not installed are left out: ``pip install --group peers``.
+``python benchmarks/run.py`` (an hour on two cores; ``--quick`` for 256^3 only). Peers that are not installed are
+left out: ``pip install --group peers``.
 """
 
 from __future__ import annotations
