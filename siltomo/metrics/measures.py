@@ -58,9 +58,9 @@ class Voxels(Measure[VoxelCount]):
 
     def measure(self, slab: Slab) -> VoxelCount:
         labels = slab.labels()
-        own = label_counts(labels, [self.sample.phase_values], threads=_ONE)
-        left_out = label_counts(labels, [self.sample.outside], threads=_ONE) if self.sample.outside else [0]
-        return VoxelCount(int(own[0]), labels.size - int(left_out[0]))
+        left_out = [self.sample.outside] if self.sample.outside else []
+        counts = label_counts(labels, [self.sample.phase_values, *left_out], threads=_ONE)
+        return VoxelCount(int(counts[0]), labels.size - int(counts[1:].sum()))
 
     def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
         return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
