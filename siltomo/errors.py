@@ -19,8 +19,9 @@
     ├── CheckFailedError     (ValueError)       exit 5   a check did not hold
     │   └── DamagedError                                 stored bytes are not what was written
     ├── MissingPartError     (ImportError)      exit 6   an optional reader or renderer is not installed
-    ├── SomeFailedError      (RuntimeError)     exit 7   some items failed, the others were kept
     └── UsageError           (ValueError)       exit 2   the command itself is wrong
+
+Exit 7 is no error: some items failed, and the table that says which is the answer.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ __all__ = [
     "RecordError",
     "RegistrationError",
     "SiltomoError",
-    "SomeFailedError",
     "StorageError",
     "TakenError",
     "TooLargeError",
@@ -192,15 +192,8 @@ class MissingPartError(SiltomoError, ImportError):
     default_code = "SIL130"
 
 
-class SomeFailedError(SiltomoError, RuntimeError):
-    """Some items failed; the results of the others were kept."""
-
-    exit_code = 7
-    default_code = "SIL170"
-
-
 class UsageError(SiltomoError, ValueError):
     """The command itself is wrong."""
 
     exit_code = 2
-    default_code = "SIL110"
+    default_code = "SIL001"
