@@ -20,7 +20,7 @@ from siltomo.engine.plan import Plan
 from siltomo.engine.rows import Row, base_row, derived_row
 from siltomo.engine.subjects import Item
 from siltomo.errors import SiltomoError
-from siltomo.metrics import Answer, Distribution, Measure, Scalar, Slab, Undefined
+from siltomo.metrics import Answer, Distribution, Measure, PlaneReader, Scalar, Slab, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
 
 __all__ = ["measure_volume", "run_plan"]
@@ -85,18 +85,39 @@ def _why(error: Exception) -> str:
 def measure_volume(
     catalog: Catalog, one: Pass, progress: BlocksDone | None = None
 ) -> Mapping[Measure[Any], Any]:
-    """Read a volume once, block by block over dask, and return the total of each measure."""
+    """Read a volume block by block over dask and return the total of each measure.
+
+    It is read once; and once more for measures that need the totals of others.
+    """
     if one.subject.stored is None:
         raise ValueError("a subject without labels cannot be measured")
     stored = one.subject.stored
     read = _StoredPlanes(catalog.store.open_volume(stored), f"segmentation {stored.id}")
-    depth, measures = one.shape[0], one.measures
+    totals: dict[Measure[Any], Any] = {}
+    for number in range(len(one.stages)):
+        totals.update(_measure_stage(one, number, read, totals, progress=progress))
+    return totals
+
+
+def _measure_stage(
+    one: Pass,
+    stage: int,
+    read: PlaneReader,
+    known: Mapping[Measure[Any], Any],
+    *,
+    progress: BlocksDone | None,
+) -> Mapping[Measure[Any], Any]:
+    """Read a volume once and return the totals of a stage, for which all that it needs is known."""
+    measures = one.stages[stage]
+    depth, lock, done = one.shape[0], threading.Lock(), stage * one.blocks
+    count = one.blocks * len(one.stages)
     after = max(measure.after for measure in measures)
-    count, lock, done = one.blocks, threading.Lock(), 0
 
     def block(start: int) -> tuple[Any, ...]:
         nonlocal done
-        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo)
+        slab = Slab(
+            read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo, known=known
+        )
         partial = tuple(measure.measure(slab) for measure in measures)
         if progress is not None:
             with lock:
@@ -129,6 +150,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "scan": item.subject.scan.id,
         "segmentation": labels.id,
         "conventions": dict(answer.conventions),
+        "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
             siltomo=_version(),
             package=request.metric.package,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from siltomo.engine.states import State, capacity_of
-from siltomo.engine.subjects import Item, Subject, Subjects
+from siltomo.engine.subjects import Item, Subject, Subjects, can_answer
 from siltomo.metrics import Field, From, Request, coherent_factor, registry
 from siltomo.metrics.inputs import Match
 from siltomo.model import MetricResult, Status, Uncertainty
@@ -138,7 +138,7 @@ class Resolver:
             scan, labels = subject.scan, subject.segmentation
             if (
                 labels is not None
-                and request.phase in labels.phase_names
+                and can_answer(request, subject)
                 and query.scale in (None, str(scan.scale))
                 and query.mode in (None, str(scan.mode))
                 and half in (None, str(scan.state.half))

@@ -80,6 +80,11 @@ class Metric:
         return "derived" if self.queries else "base"
 
     @property
+    def surroundings(self) -> bool:
+        """Whether it asks where in the electrode it is: for all phases and the depth axis."""
+        return any(kind.surroundings for kind in self.measures.values())
+
+    @property
     def summary(self) -> str:
         """First sentence of its description."""
         return " ".join(self.description.split("\n\n")[0].split())
