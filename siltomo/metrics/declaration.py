@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from siltomo.errors import BadInputError, RegistrationError, UnitError
 from siltomo.metrics.blocks import Measure
 from siltomo.metrics.inputs import Field, From
+from siltomo.metrics.values import Distribution, Scalar
 from siltomo.model.fields import In
 from siltomo.units import Quantity, dimension
 
@@ -91,6 +92,13 @@ class Metric:
     def kind(self) -> str:
         """``base`` or ``derived``."""
         return "derived" if self.queries else "base"
+
+    @property
+    def gives(self) -> str:
+        """``number``, or ``distribution`` for a metric that is declared to return one (or a profile)."""
+        hint = get_type_hints(self.function).get("return")
+        kinds = get_args(hint) or (hint,)
+        return "distribution" if Distribution in kinds and Scalar not in kinds else "number"
 
     @property
     def summary(self) -> str:
