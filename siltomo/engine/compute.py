@@ -59,7 +59,10 @@ def pass_results(catalog: Catalog, one: Pass, totals: Totals | Failure) -> dict[
 
 
 def measure_volume(catalog: Catalog, one: Pass, progress: BlocksDone | None = None) -> Totals | Failure:
-    """Read a volume once, block by block, on the threads of this process or on dask's active cluster."""
+    """Read a volume block by block, on the threads of this process or on dask's active cluster.
+
+    It is read once; and once more for measures that need the totals of others.
+    """
     graph = pass_graph(catalog.path.resolve(), one)
     if on_cluster():
         (totals,) = compute(graph)  # type: ignore[no-untyped-call]
@@ -95,7 +98,7 @@ def _counting(one: Pass, progress: BlocksDone | None) -> Iterator[None]:
         nonlocal done
         if str(key).startswith(measure_block.__name__):
             done += 1
-            progress(str(one.subject.columns["segmentation"]), done, one.blocks)
+            progress(str(one.subject.columns["segmentation"]), done, one.blocks * len(one.stages))
 
     with Callback(posttask=count):  # type: ignore[no-untyped-call]
         yield
@@ -114,6 +117,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "scan": item.subject.scan.id,
         "segmentation": labels.id,
         "conventions": dict(answer.conventions),
+        "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
             siltomo=_version(),
             package=request.metric.package,

@@ -50,27 +50,37 @@ def pass_graph(root: Path, one: Pass) -> Delayed:
     one
         The pass.
     """
-    starts = range(0, one.shape[0], one.slab)
-    partials = [delayed(measure_block, pure=False)(str(root), one, start) for start in starts]
-    total = partials[0]
-    # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
-    for partial in partials[1:]:
-        total = delayed(_merge, pure=False)(one.measures, total, partial)
-    named: Delayed = delayed(_named, pure=False)(one.measures, total)
-    return named
+    known: Any = {}
+    for stage in range(len(one.stages)):
+        partials = [
+            delayed(measure_block, pure=False)(str(root), one, stage, start, known)
+            for start in range(0, one.shape[0], one.slab)
+        ]
+        total = partials[0]
+        # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
+        for partial in partials[1:]:
+            total = delayed(_merge, pure=False)(one.stages[stage], total, partial)
+        known = delayed(_named, pure=False)(one.stages[stage], total, known)
+    graph: Delayed = known
+    return graph
 
 
-def measure_block(root: str, one: Pass, start: int) -> tuple[Any, ...] | Failure:
-    """Read one block of a pass and return the partial result of each measure."""
+def measure_block(
+    root: str, one: Pass, stage: int, start: int, known: Totals | Failure
+) -> tuple[Any, ...] | Failure:
+    """Read one block of a pass and return the partial result of each measure of a stage."""
+    if isinstance(known, Failure):
+        return known
     try:
         stored = one.subject.stored
         if stored is None:
             raise ValueError("a subject without labels cannot be measured")
         read = _StoredPlanes(_open_array(root, stored.id, stored.seal), f"segmentation {stored.id}")
-        depth = one.shape[0]
-        after = max(measure.after for measure in one.measures)
-        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo)
-        return tuple(measure.measure(slab) for measure in one.measures)
+        depth, measures = one.shape[0], one.stages[stage]
+        after = max(measure.after for measure in measures)
+        stop = min(start + one.slab, depth)
+        slab = Slab(read, start, stop, depth, after=after, max_halo=one.max_halo, known=known)
+        return tuple(measure.measure(slab) for measure in measures)
     except Exception as error:  # a damaged volume, a full memory, a plug-in's mistake: the other passes go on
         return Failure(why(error))
 
@@ -105,5 +115,9 @@ def _merge(measures: tuple[Measure[Any], ...], upper: Any, lower: Any) -> tuple[
         return Failure(why(error))
 
 
-def _named(measures: tuple[Measure[Any], ...], totals: Any) -> Totals | Failure:
-    return totals if isinstance(totals, Failure) else dict(zip(measures, totals, strict=True))
+def _named(measures: tuple[Measure[Any], ...], totals: Any, known: Totals | Failure) -> Totals | Failure:
+    if isinstance(known, Failure):
+        return known
+    if isinstance(totals, Failure):
+        return totals
+    return {**known, **dict(zip(measures, totals, strict=True))}

@@ -36,6 +36,7 @@ def _empty(request: Request, columns: Mapping[str, Any]) -> Row:
         "parameters": dict(request.parameters),
         "conventions": {},
         "flags": [],
+        "companions": {},
         "key": "",
         "reused": False,
         "inputs": [],
@@ -59,6 +60,7 @@ def base_row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
         reason=result.reason,
         conventions=dict(result.conventions),
         flags=list(result.flags),
+        companions=dict(result.companions),
     )
     if result.values is not None and result.coordinate is not None:
         del row["value"]

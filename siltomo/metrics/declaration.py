@@ -101,6 +101,11 @@ class Metric:
         return "distribution" if Distribution in kinds and Scalar not in kinds else "number"
 
     @property
+    def surroundings(self) -> bool:
+        """Whether it asks where in the electrode it is: for all phases and the depth axis."""
+        return any(kind.surroundings for kind in self.measures.values())
+
+    @property
     def summary(self) -> str:
         """First sentence of its description."""
         return " ".join(self.description.split("\n\n")[0].split())
@@ -116,10 +121,6 @@ class Metric:
             return "" if name == self.name else None
         found = re.fullmatch(self.name.replace("{phase}", _PHASE), name)
         return found["phase"] if found else None
-
-    def applies_to(self, phase: str, there: tuple[str, ...]) -> bool:
-        """Return whether a base metric can be asked of a segmentation that names these phases."""
-        return phase in there if phase else True
 
     def names(self) -> Iterator[str]:
         """List the names under which it is shown."""
