@@ -48,6 +48,12 @@ VoxelSize = Annotated[
     str | None, _option("--voxel-size", 'Edge of a voxel, such as "0.16 um", or z,y,x: "0.32,0.16,0.16 um".')
 ]
 Resolution = Annotated[str | None, _option("--resolution", 'Smallest resolved feature, such as "0.65 um".')]
+DepthAxis = Annotated[
+    str | None,
+    _option(
+        "--depth-axis", "Axis through the electrode, from collector to separator: +z, -y, or z if unknown."
+    ),
+]
 Energy = Annotated[str | None, _option("--energy", 'Photon energy, such as "20 keV".')]
 Start = Annotated[str | None, _option("--start", "Start of the scan, such as 2021-06-14T10:41:07+02:00.")]
 End = Annotated[str | None, _option("--end", "End of the scan.")]
@@ -74,6 +80,7 @@ def add(
     domain: DomainOption = None,
     id: IdOption = None,  # noqa: A002
     resolution: Resolution = None,
+    depth_axis: DepthAxis = None,
     energy: Energy = None,
     start: Start = None,
     end: End = None,
@@ -103,7 +110,7 @@ def add(
     acquisition = _given({"energy": energy, "start": start, "end": end, "beamline": beamline})
     fields = _given(
         {"id": id, "cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-        | {"title": title, "notes": notes}
+        | {"depth_axis": depth_axis, "title": title, "notes": notes}
     )
     order = ScanOrder(
         source=Source(path, member=dataset or prefix, allow_gaps=allow_gaps),
@@ -202,6 +209,7 @@ def set_(
     voltage: Voltage = None,
     domain: DomainOption = None,
     resolution: Resolution = None,
+    depth_axis: DepthAxis = None,
     energy: Energy = None,
     start: Start = None,
     end: End = None,
@@ -215,7 +223,7 @@ def set_(
     state = {"cycle": cycle, "half": half, "capacity": capacity, "voltage": voltage}
     acquisition = {"energy": energy, "start": start, "end": end, "beamline": beamline}
     plain = {"cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-    changes = _given({**plain, "title": title, "notes": notes})
+    changes = _given({**plain, "depth_axis": depth_axis, "title": title, "notes": notes})
     changes |= {f"state.{k}": v for k, v in _given(state).items()}
     changes |= {f"acquisition.{k}": v for k, v in _given(acquisition).items()}
     warnings = []

@@ -3,6 +3,7 @@
 from siltomo.metrics import derived as _derived  # noqa: F401 -- importing them declares the founding metrics
 from siltomo.metrics import founding as _founding  # noqa: F401
 from siltomo.metrics import founding_geometry as _geometry  # noqa: F401
+from siltomo.metrics import founding_volumes as _volumes  # noqa: F401
 from siltomo.metrics.blocks import Measure, PlaneReader, Sample, Slab, in_stages
 from siltomo.metrics.declaration import Metric, Parameter
 from siltomo.metrics.inputs import Field, From

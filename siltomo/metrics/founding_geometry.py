@@ -94,7 +94,7 @@ def electrode_tilt(surfaces: Faces) -> Answer:
 @metric(unit="1", version=1)
 def electrode_thickness_distribution(
     surfaces: Faces, sample: Sample, *, bin_width: BinWidth = None
-) -> Answer:
+) -> Distribution | Undefined:
     """Share of the columns by thickness of the electrode, in bins of equal width; the shares add up to 1.
 
     The thickness map of electrode_thickness, over the columns through which both planes are drawn. Without
@@ -127,7 +127,7 @@ def thickness_depth_profile(
     datum: Side = "collector",
     convention: ThicknessConvention = "open_ball",
     bin_width: BinWidth = None,  # noqa: ARG001 -- the measure takes it
-) -> Answer:
+) -> Distribution | Undefined:
     """Mean local thickness of the phase against depth from the fitted collector (or separator) surface.
 
     Thickness is measured in three dimensions (see width_mean) and its voxels are then grouped by their distance
@@ -223,7 +223,7 @@ def islet_size_distribution(
     *,
     bin_width: BinWidth = None,
     least_crack: BinWidth = None,  # noqa: ARG001 -- the measure takes it
-) -> Answer:
+) -> Distribution | Undefined:
     """Share of the islets by size, in bins of equal width; the shares add up to 1. See islet_size.
 
     Islets that the window cuts are left out, and the others weighted for it. Without bin_width the bins are the
