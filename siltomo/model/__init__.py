@@ -6,7 +6,7 @@ from siltomo.model.cycling import CyclingRun
 from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
-from siltomo.model.scan import Acquisition, Scan, SourceFiles, State, Volume, VoxelSize
+from siltomo.model.scan import Acquisition, Registration, Scan, SourceFiles, State, Volume, VoxelSize
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
 from siltomo.model.segmentation import Phase, Segmentation
 from siltomo.model.study import Author, ReportedValue, Study
@@ -33,6 +33,7 @@ __all__ = [
     "Provenance",
     "Record",
     "Ref",
+    "Registration",
     "ReportedValue",
     "Role",
     "Scale",
