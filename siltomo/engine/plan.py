@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.passes import Pass, make_pass
+from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.resources import in_words
 from siltomo.engine.select import Selection, everything
@@ -26,7 +26,7 @@ class Plan:
 
     rows: tuple[Item | DerivedRow, ...]
     """The rows to come, in the order in which they were asked for."""
-    passes: tuple[Pass, ...]
+    passes: tuple[Pass | PlainPass, ...]
     """The readings of voxels that they need."""
 
     @property
@@ -163,10 +163,12 @@ def make_plan(
     resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
     rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
     waiting: dict[str, list[Item]] = defaultdict(list)
-    for item in Plan(rows, ()).items:
-        if item.to_compute:
+    needed = [item for item in Plan(rows, ()).items if item.to_compute]
+    for item in needed:
+        if not item.request.metric.plain:
             waiting[str(item.subject.columns["segmentation"])].append(item)
-    return Plan(rows, tuple(make_pass(group) for group in waiting.values()))
+    plain = [make_plain_pass(item) for item in needed if item.request.metric.plain]
+    return Plan(rows, (*(make_pass(group) for group in waiting.values()), *plain))
 
 
 def _rows(
