@@ -162,6 +162,14 @@ class Measure(ABC, Generic[T]):
         """Say why a sample cannot be measured, as far as its phases tell; empty when it can."""
         return ""
 
+    @classmethod
+    def is_fully_named(cls, sample: Sample) -> bool:  # noqa: ARG003
+        """Return whether a sample names all that is measured, so that nothing stands for something else.
+
+        Where several segmentations of a scan could answer a query, the only one that does is taken.
+        """
+        return True
+
     @abstractmethod
     def measure(self, slab: Slab) -> T:
         """Measure one slab."""
