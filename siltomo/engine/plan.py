@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.derive import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.passes import Pass, make_pass
+from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.resources import in_words
 from siltomo.engine.select import Selection, everything
-from siltomo.engine.states import states_of
+from siltomo.engine.states import ends_of, states_of
 from siltomo.engine.subjects import Item, Subjects, base_item, base_items, find_subjects
 from siltomo.metrics import Request, registry
 from siltomo.model import Status
@@ -168,4 +168,7 @@ def _rows(
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
         return base_items(catalog, request, subjects)
-    return (DerivedRow(state, resolver.node(request, state)) for state in states_of(subjects.scans))
+    states = states_of(subjects.scans)
+    if request.metric.states != "every state":
+        states = ends_of(states, request.metric.states.removeprefix("end of "))
+    return (DerivedRow(state, resolver.node(request, state)) for state in states)

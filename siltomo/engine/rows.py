@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from siltomo.engine.derive import DerivedRow, derive
+from siltomo.engine.derive import derive
+from siltomo.engine.resolve import DerivedRow
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Request
 from siltomo.model import MetricResult, Status

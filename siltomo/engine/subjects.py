@@ -133,7 +133,8 @@ def base_items(catalog: Catalog, request: Request, subjects: Subjects) -> Iterab
     by_scan = subjects.by_scan
     for alone in subjects.scans:
         here = by_scan.get(alone.scan.id, [])
-        having = [s for s in here if s.segmentation and request.phase in s.segmentation.phase_names]
+        applies = request.metric.applies_to
+        having = [s for s in here if s.segmentation and applies(request.phase, s.segmentation.phase_names)]
         for subject in having:
             yield base_item(catalog, request, subject)
         if not having:

@@ -2,6 +2,7 @@
 
 from siltomo.metrics import derived as _derived  # noqa: F401 -- importing them declares the founding metrics
 from siltomo.metrics import founding as _founding  # noqa: F401
+from siltomo.metrics import founding_volumes as _volumes  # noqa: F401
 from siltomo.metrics.blocks import Measure, Sample, Slab
 from siltomo.metrics.declaration import Metric, Parameter
 from siltomo.metrics.inputs import Field, From

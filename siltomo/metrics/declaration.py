@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from siltomo.errors import BadInputError, RegistrationError, UnitError
@@ -14,9 +15,12 @@ from siltomo.metrics.inputs import Field, From
 from siltomo.model.fields import In
 from siltomo.units import Quantity, dimension
 
-__all__ = ["Metric", "Parameter", "Setting", "declared"]
+__all__ = ["Metric", "Parameter", "Setting", "States", "declared"]
 
 Setting = str | int | float | bool
+
+States = Literal["every state", "end of lithiation", "end of delithiation"]
+"""The states that get a row: every one that was scanned, or the last one of each such half-cycle."""
 
 _PHASE = r"(?P<phase>[a-z][a-z0-9_]*)"
 
@@ -73,6 +77,15 @@ class Metric:
     assume: str
     """What must hold for the formula, where that is more than its inputs."""
     package: str
+    valid: Mapping[str, In]
+    """Of a derived metric: argument of the function to the bounds within which its formula holds."""
+    states: States
+    """Of a derived metric: the states of a cell that get a row."""
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """Names of the arguments of its function."""
+        return frozenset(inspect.signature(self.function).parameters)
 
     @property
     def kind(self) -> str:
@@ -96,6 +109,10 @@ class Metric:
         found = re.fullmatch(self.name.replace("{phase}", _PHASE), name)
         return found["phase"] if found else None
 
+    def applies_to(self, phase: str, there: tuple[str, ...]) -> bool:
+        """Return whether a base metric can be asked of a segmentation that names these phases."""
+        return phase in there if phase else True
+
     def names(self) -> Iterator[str]:
         """List the names under which it is shown."""
         if "{phase}" not in self.name:
@@ -113,6 +130,7 @@ def declared(
     fixed: Mapping[str, Setting],
     phases: tuple[str, ...],
     assume: str,
+    states: States = "every state",
 ) -> Metric:
     """Read a declaration; raises ``RegistrationError`` for a unit or an argument that cannot be."""
     try:
@@ -122,6 +140,7 @@ def declared(
     hints = get_type_hints(function, include_extras=True)
     measures: dict[str, type[Measure[Any]]] = {}
     queries: dict[str, From | Field] = {}
+    valid: dict[str, In] = {}
     parameters: list[Parameter] = []
     for argument in inspect.signature(function).parameters.values():
         marks = get_args(hints.get(argument.name))[1:]
@@ -132,6 +151,8 @@ def declared(
             measures[argument.name] = found[0]
         elif asked := [m for m in marks if isinstance(m, From | Field)]:
             queries[argument.name] = asked[0]
+            if bounds := [mark for mark in marks if isinstance(mark, In)]:
+                valid[argument.name] = bounds[0]
         elif argument.name != "sample":
             # an argument without a mark is the metric of that name
             queries[argument.name] = From(argument.name)
@@ -153,6 +174,8 @@ def declared(
         phases,
         assume,
         package,
+        valid,
+        states,
     )
 
 

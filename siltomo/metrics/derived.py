@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from siltomo.metrics import founding as _founding  # noqa: F401 -- what is asked for must be declared
+from siltomo.metrics import founding_volumes as _volumes  # noqa: F401
 from siltomo.metrics.inputs import Field, From
 from siltomo.metrics.registry import metric
 from siltomo.model.fields import In
@@ -74,3 +75,91 @@ def theoretical_thickness_expansion(
     the expansion of silicon per capacity (280 % at 3579 mAh/g_Si), times the capacity.
     """
     return si_fraction * true_density / si_density * si_expansion * capacity
+
+
+# ---- per mass of silicon -------------------------------------------------------------------------------------
+
+Loading = Annotated[float, Field("cell.silicon_loading", "mg_Si/cm^2")]
+_MASS_IN_VIEW = (
+    "the silicon in the field of view weighs the cell's silicon per area times the area of the field of view"
+)
+
+
+@metric(unit="cm^3/g_Si", version=1, assume=_MASS_IN_VIEW)
+def gas_volume_per_si_mass(
+    gas: Annotated[float, From("gas_volume_per_area", scale="micro")], loading: Loading
+) -> float:
+    """Volume of gas in the field of view per mass of silicon below it.
+
+    Notes
+    -----
+    ``V / (m_A A)`` with the silicon per area ``m_A`` and the area ``A`` of the field of view; see
+    gas_volume_per_area for how the area is counted. A lower bound: gas dissolved in the electrolyte, and
+    gas outside the field of view, are not seen.
+    """
+    return gas / loading
+
+
+@metric(unit="1", version=1)
+def separator_gas_fraction(
+    gas: Annotated[float, From("gas_volume_fraction", scale="micro", domain="separator")],
+    electrolyte: Annotated[float, From("electrolyte_volume_fraction", scale="micro", domain="separator")],
+) -> float:
+    """Share of the separator's pores that is gas.
+
+    Notes
+    -----
+    ``gas / (gas + electrolyte)``, both fractions of the separator: its pores are what is not fibre.
+    """
+    return gas / (gas + electrolyte)
+
+
+# ---- from gas to charge and to solid products ----------------------------------------------------------------
+
+GasPerMass = Annotated[float, From("gas_volume_per_si_mass")]
+Temperature = Annotated[float, In("K", gt=0)]
+Pressure = Annotated[float, In("Pa", gt=0)]
+GasConstant = Annotated[float, In("J/mol/K", gt=0)]
+
+
+@metric(unit="mAh/g_Si", version=1, assume="all gas stays in bubbles, as a perfect gas")
+def gas_charge(
+    gas: GasPerMass,
+    *,
+    electrons: Annotated[float, In("1", gt=0, of="electrons per molecule of gas")] = 2.0,
+    temperature: Temperature = "273.15 K",  # type: ignore[assignment]
+    pressure: Pressure = "101325 Pa",  # type: ignore[assignment]
+    faraday: Annotated[float, In("C/mol", gt=0)] = "96485.33212 C/mol",  # type: ignore[assignment]
+    gas_constant: GasConstant = "8.31446261815324 J/mol/K",  # type: ignore[assignment]
+) -> float:
+    """Charge that the seen gas stands for, per mass of silicon.
+
+    Notes
+    -----
+    Eq. 4 of Vanpeene et al. (2024), ``z F V / V_M`` with ``V_M = R T / p``. As printed, the molar volume is
+    22.4 L/mol, which is that of 0 degC and 1 atm; at 25 degC it is 24.5 L/mol (``--set
+    temperature="298.15 K"``) and the charge is 8 % less. The printed Faraday constant, 96438 C/mol, is a
+    misprint of 96485. A lower bound: dissolved gas is not seen.
+    """
+    return electrons * faraday * gas * pressure / (gas_constant * temperature)
+
+
+@metric(unit="mm^3/g_Si", version=1, assume="each molecule of gas leaves one formula unit of the product")
+def sei_volume_from_gas(
+    gas: GasPerMass,
+    *,
+    molar_mass: Annotated[float, In("g/mol", gt=0, of="mass of the product")] = "73.89 g/mol",  # type: ignore[assignment]
+    density: Annotated[float, In("g/cm^3", gt=0, of="volume of the product")] = "2.11 g/cm^3",  # type: ignore[assignment]
+    temperature: Temperature = "273.15 K",  # type: ignore[assignment]
+    pressure: Pressure = "101325 Pa",  # type: ignore[assignment]
+    gas_constant: GasConstant = "8.31446261815324 J/mol/K",  # type: ignore[assignment]
+) -> float:
+    """Volume of the solid product that the seen gas stands for, per mass of silicon; lithium carbonate.
+
+    Notes
+    -----
+    Eq. 5 of Vanpeene et al. (2024), ``V / V_M M / rho`` with ``V_M = R T / p``; see gas_charge for the
+    temperature. A gas shrinks some 640 times when it becomes lithium carbonate: 0.43 cm^3/g_Si of gas are
+    0.67 mm^3/g_Si of solid. For another product set its molar_mass and density.
+    """
+    return gas * pressure / (gas_constant * temperature) * molar_mass / density

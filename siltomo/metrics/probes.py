@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = ["coherent_factor", "prove_scaling", "prove_units"]
 TOLERANCE = 1e-9
 
 
+@cache
 def coherent_factor(unit: str) -> float:
     """Return what a number in a unit is multiplied by to be in coherent base units.
 

@@ -6,7 +6,6 @@ measures or is computed from, its parameters. ``{phase}`` in a name stands for a
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 from siltomo.errors import BadInputError, NotFoundError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample
-from siltomo.metrics.declaration import Metric, Setting, declared
+from siltomo.metrics.declaration import Metric, Setting, States, declared
 from siltomo.metrics.inputs import From
 from siltomo.metrics.probes import prove_units
 from siltomo.metrics.values import Answer
@@ -48,9 +47,8 @@ class Request:
     @property
     def settings(self) -> dict[str, Setting | None]:
         """What the function takes besides its inputs."""
-        wanted = inspect.signature(self.metric.function).parameters
         every = {**self.parameters, **self.metric.fixed}
-        return {name: value for name, value in every.items() if name in wanted}
+        return {name: value for name, value in every.items() if name in self.metric.arguments}
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer of a base metric from the totals of its measures."""
@@ -66,6 +64,7 @@ def metric(
     fixed: Mapping[str, Setting] | None = None,
     phases: Iterable[str] = (),
     assume: str = "",
+    states: States = "every state",
 ) -> Callable[[F], F]:
     """Declare a metric.
 
@@ -73,7 +72,8 @@ def metric(
     (``Annotated[Total, MeasureClass]``), the sample, and returns an answer in the declared unit with lengths
     in um. A derived metric takes the results and fields that its annotations name
     (``Annotated[float, From(...)]``, ``Annotated[float, Field(...)]``; an argument without a mark is the
-    metric of that name) as floats in coherent units and returns a float. Keyword-only arguments are
+    metric of that name) as floats in coherent units and returns a float; ``In(...)`` beside a query bounds
+    the values for which the formula holds, and outside them a row says so. Keyword-only arguments are
     parameters. A function may be decorated several times: each is a metric of its own.
 
     Parameters
@@ -90,6 +90,8 @@ def metric(
         Phases under which the metric is listed.
     assume
         What must hold for the formula, where that is more than its inputs; stands in every row.
+    states
+        Of a derived metric: which states of a cell get a row.
 
     Raises
     ------
@@ -106,6 +108,7 @@ def metric(
             fixed=fixed or {},
             phases=tuple(phases),
             assume=assume,
+            states=states,
         )
         registry.add(made)
         return function

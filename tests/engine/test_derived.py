@@ -254,3 +254,56 @@ def test_fractions_of_different_wholes_need_an_assumption(cli: Cli, two_scales: 
     finally:
         registry._metrics.clear()
         registry._metrics.update(known)
+
+
+def gas_scan(cli: Cli, folder: Path, *, outside: bool) -> None:
+    """A separator of 20^3 voxels of 10 um: a bubble of 4^3, fibres (2), electrolyte (3); a corner outside."""
+    labels = np.full((20, 20, 20), 3, np.uint8)
+    labels[4:8, 4:8, 4:8] = 1
+    labels[:, :, 15:] = 2
+    if outside:
+        labels[:, 10:, :10] = 9
+    np.save(folder / "gas.npy", labels)
+    words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", 1, "--half", "lithiation"]
+    cli("catalog", "add", "gas.npy", *words, "--voxel-size", "10 um", "--domain", "separator", "--id", "g")
+    phases = "1=gas,2=separator,3=electrolyte,9=outside" if outside else "1=gas,2=separator,3=electrolyte"
+    assert cli("segment", "import", "g", "gas.npy", "--phases", phases, "--id", "g-seg").code == 0
+
+
+@pytest.mark.parametrize(("outside", "area"), [(False, 1.0), (True, 0.75)])
+def test_gas_per_gram_takes_the_silicon_below_the_field_of_view(
+    cli: Cli, two_scales: Path, outside: bool, area: float
+) -> None:
+    gas_scan(cli, two_scales, outside=outside)
+    where = "half == 'lithiation'"
+    row = rows(cli, "gas_volume_per_si_mass", where=where)["zn1", 1]
+    assert row["status"] == "missing"
+    assert "siltomo cell set zn1 --loading ..." in row["reason"]
+    assert cli("cell", "set", "zn1", "--si-mass", "0.1237 mg_Si", "--diameter", "3 mm").code == 0
+    volume = rows(cli, "gas_volume", where=where)["zn1", 1]
+    assert (volume["value"], volume["unit"]) == (pytest.approx(64e-6), "mm^3")
+    row = rows(cli, "gas_volume_per_si_mass", where=where)["zn1", 1]
+    loading = 0.1237 / (np.pi * 0.15**2)  # mg_Si/cm^2
+    field_of_view = area * 0.02**2  # cm^2
+    assert row["value"] == pytest.approx(64e-9 / (loading * 1e-3 * field_of_view), rel=1e-9)
+    assert row["unit"] == "cm^3/g_Si"
+    assert "times the area of the field of view" in row["conventions"]["assumption"]
+    solid = rows(cli, "sei_volume_from_gas", where=where)["zn1", 1]
+    assert solid["value"] == pytest.approx(row["value"] / 22.414 * 73.89 / 2.11, rel=1e-4)
+    circle = rows(cli, "gas_volume_per_si_mass", where=where, set="field_of_view=inscribed_circle")
+    assert circle["zn1", 1]["value"] == pytest.approx(row["value"] * area / (np.pi / 4))
+    share = rows(cli, "separator_gas_fraction", where=where)["zn1", 1]
+    labels = 64 / (20 * 20 * 15) if not outside else 64 / (20 * 20 * 15 - 20 * 10 * 10)
+    assert share["value"] == pytest.approx(labels)
+
+
+def test_windows_of_sizes_that_overlap_are_doubted(cli: Cli, two_scales: Path) -> None:
+    where = "cell == 'zn1' and cycle == 1"
+    flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
+    assert "the smallest trusted feature of zn1-c1-micro-seg, zn1-c1-nano-seg is not stated" in flags[-1]
+    cli("segment", "set", "zn1-c1-micro-seg", "--min-feature", "0.65 um")
+    cli("segment", "set", "zn1-c1-nano-seg", "--min-feature", "0.1 um")
+    flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
+    assert flags[-1] == "overlapping_windows: features from 0.65 um may be counted in both macro and nano"
+    cli("segment", "set", "zn1-c1-nano-seg", "--max-feature", "0.65 um")
+    assert rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"] == []
