@@ -150,7 +150,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
                 **common,
                 status=Status.OK,
                 value=answer.value,
-                uncertainty=Uncertainty(discretisation=answer.discretisation),
+                uncertainty=Uncertainty(sampling=answer.sampling, discretisation=answer.discretisation),
                 flags=answer.flags,
             )
 

@@ -19,6 +19,8 @@ class Scalar:
     """Choices that change the number."""
     flags: tuple[str, ...] = ()
     """Doubts about the number."""
+    sampling: float | None = None
+    """Standard uncertainty from the volume being a sample of the electrode, in the same unit."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,7 +82,7 @@ def test_cells_do_not_depend_on_cuts_and_threads(labels: np.ndarray, cuts: list[
     edges = [0, *sorted({cut for cut in cuts if cut < len(labels) - 1}), len(labels) - 1]
     parts = [
         cell_configurations(labels[a : b + 1], (1, 2), SPACING, lattice, start=a, outside=3, threads=1)
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
     ]
     total = parts[0]
     for part in parts[1:]:
