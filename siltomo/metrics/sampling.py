@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NotRepresentative", "Sampling", "sampling_of_ratio", "sub_volume_cells"]
+__all__ = ["NotRepresentative", "Sampling", "sampling_of_ratio"]
 
 Floats = NDArray[np.float64]
 Steps = tuple[int, int, int]
 
 CORRELATED = 0.25
 """Neighbouring sub-volumes that correlate more are merged into larger ones."""
+CHANCE = 0.5
+"""Standard errors by which a correlation of larger sub-volumes may exceed what is allowed."""
 FEWEST = 27
 """Fewer sub-volumes say nothing of their spread."""
 FEWEST_DEGREES = 10.0
@@ -61,7 +63,22 @@ class _Spread:
     variance: float
     count: int
     correlations: tuple[float, float, float]
+    pairs: tuple[int, int, int]
+    """Neighbours along each axis."""
     degrees: float
+
+    def correlated(self) -> list[int]:
+        """List the axes along which neighbours correlate by more than is allowed."""
+        return [axis for axis in range(3) if self.pairs[axis] and self.correlations[axis] > CORRELATED]
+
+    @property
+    def mean_correlation(self) -> float:
+        """Correlation of neighbours along any axis, less what it may be by chance."""
+        every = sum(self.pairs)
+        if not every:
+            return 0.0
+        mean = sum(r * n for r, n in zip(self.correlations, self.pairs, strict=True)) / every
+        return mean - CHANCE / math.sqrt(every)
 
 
 def sampling_of_ratio(
@@ -103,28 +120,28 @@ def sampling_of_ratio(
     return Sampling(student * math.sqrt(spread.variance) / whole, steps, spread.count, spread.degrees)
 
 
-def sub_volume_cells(numerators: NDArray[Any], denominators: NDArray[Any]) -> Steps:
-    """Return the cells along an edge of the smallest sub-volumes that hardly correlate.
-
-    The spread of a quotient of two quantities is that of sub-volumes that are large enough for both.
-    """
-    whole = float(denominators.sum())
-    if whole <= 0:
-        return (1, 1, 1)
-    residuals = numerators - float(numerators.sum()) / whole * denominators.astype(np.float64)
-    return _choose(residuals, denominators > 0, (1, 1, 1))[0]
-
-
 def _choose(residuals: Floats, counted: NDArray[np.bool_], at_least: Steps) -> tuple[Steps, _Spread]:
-    """Enlarge sub-volumes along the axes on which neighbours correlate, until they hardly do."""
-    steps = list(at_least)
+    """Enlarge sub-volumes along the axes on which neighbours correlate, until they hardly do.
+
+    Small sub-volumes may hide under their own noise that large ones resemble each other (as the surface of
+    features larger than they are): those of twice and three times the size must not correlate either.
+    """
+
+    def spread(steps: list[int], times: int = 1) -> _Spread:
+        larger = [min(times * step, size) for step, size in zip(steps, residuals.shape, strict=True)]
+        return _spread(_merged(residuals, larger), _merged(counted.astype(np.int64), larger) > 0)
+
+    steps = [min(step, size) for step, size in zip(at_least, residuals.shape, strict=True)]
     while True:
-        sums, within = _merged(residuals, steps), _merged(counted.astype(np.int64), steps) > 0
-        spread = _spread(sums, within)
-        tight = [axis for axis in range(3) if spread.correlations[axis] > CORRELATED and sums.shape[axis] > 1]
-        if not tight or spread.count < FEWEST:
+        found = spread(steps)
+        tight = found.correlated()
+        if not tight:
+            larger = [one for one in (spread(steps, 2), spread(steps, 3)) if one.count >= FEWEST]
+            if any(one.mean_correlation > CORRELATED for one in larger):
+                tight = [axis for axis in range(3) if found.pairs[axis]]
+        if not tight or found.count < FEWEST:
             z, y, x = steps
-            return (z, y, x), spread
+            return (z, y, x), found
         for axis in tight:
             steps[axis] += 1
 
@@ -141,7 +158,7 @@ def _spread(sums: Floats, within: NDArray[np.bool_]) -> _Spread:
     count = int(within.sum())
     squares = float(np.sum(sums**2)) / count
     if squares == 0:
-        return _Spread(0.0, count, (0.0, 0.0, 0.0), 0.0)
+        return _Spread(0.0, count, (0.0, 0.0, 0.0), (0, 0, 0), 0.0)
     pairs = [_neighbours(sums, within, axis) for axis in range(3)]
     share = [2 * n / count for _, n in pairs]
     # Residuals from the window's own mean vary less, and correlate less, than those from the true one: by the
@@ -161,7 +178,8 @@ def _spread(sums: Floats, within: NDArray[np.bool_]) -> _Spread:
         (s / f) ** 2 for s, f in zip(share, factors, strict=True)
     )
     z, y, x = correlations
-    return _Spread(variance * count, count, (z, y, x), 2 * count / relative)
+    of_z, of_y, of_x = (n for _, n in pairs)
+    return _Spread(variance * count, count, (z, y, x), (of_z, of_y, of_x), 2 * count / relative)
 
 
 def _neighbours(sums: Floats, within: NDArray[np.bool_], axis: int) -> tuple[float, int]:
@@ -180,6 +198,6 @@ def _student_95(degrees: float) -> float:
 
 
 def _too_few(spread: _Spread) -> str:
-    if any(r > CORRELATED for r in spread.correlations):
+    if spread.correlated():
         return f"its {spread.count} largest sub-volumes are not independent yet"
     return f"it holds {spread.count} independent sub-volumes, worth {spread.degrees:.2g} degrees of freedom"

@@ -9,7 +9,7 @@ import numpy as np
 from siltomo.kernels import CellCounts, ThicknessCounts
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.measures import VoxelCount
-from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_ratio, sub_volume_cells
+from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_ratio
 
 __all__ = [
     "below_resolution",
@@ -33,8 +33,16 @@ def fraction_sampling(cells: CellCounts) -> Sampling | NotRepresentative:
 
 
 def surface_sampling(cells: CellCounts, sample: Sample) -> Sampling | NotRepresentative:
-    """Return the sampling uncertainty of the phase's surface per volume of the domain, in 1/um."""
-    return sampling_of_ratio(cells.units * cells.unit, cells.tiles * sample.voxel_um3)
+    """Return the sampling uncertainty of the phase's surface per volume of the domain, in 1/um.
+
+    A window that is too small for the volume of features is so for their surface, though small sub-volumes of
+    the surface resemble each other less.
+    """
+    volume = fraction_sampling(cells)
+    if isinstance(volume, NotRepresentative):
+        return volume
+    areas = cells.units * cells.unit
+    return sampling_of_ratio(areas, cells.tiles * sample.voxel_um3, at_least=volume.steps)
 
 
 def ratio_sampling(cells: CellCounts, sample: Sample) -> Sampling | NotRepresentative:
@@ -43,11 +51,11 @@ def ratio_sampling(cells: CellCounts, sample: Sample) -> Sampling | NotRepresent
     A sub-volume must be large enough for both: where it cuts features, it parts their surface from their
     volume.
     """
-    by_volume = sub_volume_cells(cells.eighths / 8, cells.tiles)
-    by_surface = sub_volume_cells(cells.units, cells.tiles)
-    z, y, x = (max(pair) for pair in zip(by_volume, by_surface, strict=True))
-    volumes = cells.eighths / 8 * sample.voxel_um3
-    return sampling_of_ratio(cells.units * cells.unit, volumes, at_least=(z, y, x))
+    surface = surface_sampling(cells, sample)
+    if isinstance(surface, NotRepresentative):
+        return surface
+    areas, volumes = cells.units * cells.unit, cells.eighths / 8 * sample.voxel_um3
+    return sampling_of_ratio(areas, volumes, at_least=surface.steps)
 
 
 def not_representative(found: Sampling | NotRepresentative) -> Iterator[str]:
