@@ -11,7 +11,7 @@ import numpy as np
 from siltomo.engine.resources import in_words, memory_budget, threads
 from siltomo.engine.subjects import Item, Subject
 from siltomo.errors import Amend, TooLargeError
-from siltomo.metrics import Measure
+from siltomo.metrics import Measure, in_stages
 
 __all__ = ["Pass", "make_pass"]
 
@@ -22,11 +22,12 @@ LARGEST_SLAB = 512
 
 @dataclass(frozen=True)
 class Pass:
-    """One reading of a label volume that feeds several metrics."""
+    """One reading of a label volume that feeds several metrics; several where a measure needs another first."""
 
     subject: Subject
     items: tuple[Item, ...]
-    measures: tuple[Measure[Any], ...]
+    stages: tuple[tuple[Measure[Any], ...], ...]
+    """What each reading of the volume measures."""
     slab: int
     """Planes of a block."""
     workers: int
@@ -35,6 +36,11 @@ class Pass:
     """Upper bound of the memory taken, with the halo that is tried first."""
     max_halo: int
     """Largest halo that the memory allows; a block that needs more fails, and says so."""
+
+    @property
+    def measures(self) -> tuple[Measure[Any], ...]:
+        """All that is measured."""
+        return tuple(m for stage in self.stages for m in stage)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,8 +56,8 @@ class Pass:
     def read_bytes(self) -> int:
         """Bytes of voxels that are read, margins of the blocks included."""
         depth, height, width = self.shape
-        margin = max(m.after + 2 * m.halo for m in self.measures)
-        planes = depth + margin * (self.blocks - 1)
+        margins = [max(m.after + 2 * m.halo for m in stage) for stage in self.stages]
+        planes = sum(depth + margin * (self.blocks - 1) for margin in margins)
         return planes * height * width * _itemsize(self.subject)
 
 
@@ -65,11 +71,12 @@ def make_pass(items: Iterable[Item]) -> Pass:
     """
     items = tuple(items)
     subject = items[0].subject
-    measures = tuple(
-        dict.fromkeys(
+    stages = tuple(
+        in_stages(
             m for item in items for m in item.request.measures(subject.sample(item.request.phase)).values()
         )
     )
+    measures = tuple(m for stage in stages for m in stage)
     allowed, most = memory_budget(), threads()
     depth = subject.sample("").shape[0]
     first = max(m.halo for m in measures)
@@ -80,7 +87,7 @@ def make_pass(items: Iterable[Item]) -> Pass:
         if needed * (1 if slab <= SHARD_PLANES else workers) <= allowed:
             workers = min(workers, allowed // needed)
             halo = _largest_halo(subject, measures, slab, allowed // workers)
-            return Pass(subject, items, measures, slab, workers, needed * workers, halo)
+            return Pass(subject, items, stages, slab, workers, needed * workers, halo)
     raise TooLargeError(
         f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for its smallest block, one "
         f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels with {first} planes on either "

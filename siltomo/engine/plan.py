@@ -71,13 +71,17 @@ class Plan:
         for number, one in enumerate(self.passes, 1):
             named = ", ".join(dict.fromkeys(item.request.name for item in one.items))
             lines.append(
-                f"pass {number}: reads {one.subject.columns['segmentation']} once "
+                f"pass {number}: reads {one.subject.columns['segmentation']} {_times(len(one.stages))} "
                 f"({in_words(one.read_bytes)} in {one.blocks} blocks of {one.slab} planes, "
                 f"{in_words(one.peak_bytes)} of memory at once) for {named}"
             )
         if not self.passes:
             lines.append("no voxel needs to be read")
         return "\n".join(lines)
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _heading(name: str, request: Request) -> str:
@@ -117,6 +121,8 @@ def _fate(item: Item) -> str:
     if not item.to_compute:
         return f"{item.status}: {item.reason}"
     labels = item.subject.segmentation
+    if not item.request.phase:
+        return "to compute on all its phases"
     values = () if labels is None else labels.values_of(item.request.phase)
     return f"to compute on {item.request.phase} = {', '.join(map(str, values))}"
 

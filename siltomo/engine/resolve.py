@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from siltomo.engine.states import State, capacity_of
-from siltomo.engine.subjects import Item, Subject, Subjects
+from siltomo.engine.subjects import Item, Subject, Subjects, can_answer
 from siltomo.metrics import Field, From, Request, registry
 from siltomo.metrics.inputs import Match
 from siltomo.units import Quantity
@@ -137,7 +137,7 @@ class Resolver:
             scan, labels = subject.scan, subject.segmentation
             if (
                 labels is not None
-                and request.metric.applies_to(request.phase, labels.phase_names)
+                and can_answer(request, subject)
                 and query.scale in (None, str(scan.scale))
                 and query.mode in (None, str(scan.mode))
                 and query.domain in (None, str(labels.domain))

@@ -2,8 +2,9 @@
 
 from siltomo.metrics import derived as _derived  # noqa: F401 -- importing them declares the founding metrics
 from siltomo.metrics import founding as _founding  # noqa: F401
+from siltomo.metrics import founding_geometry as _geometry  # noqa: F401
 from siltomo.metrics import founding_volumes as _volumes  # noqa: F401
-from siltomo.metrics.blocks import Measure, Sample, Slab
+from siltomo.metrics.blocks import Measure, PlaneReader, Sample, Slab, in_stages
 from siltomo.metrics.declaration import Metric, Parameter
 from siltomo.metrics.inputs import Field, From
 from siltomo.metrics.probes import coherent_factor, prove_scaling
@@ -18,6 +19,7 @@ __all__ = [
     "Measure",
     "Metric",
     "Parameter",
+    "PlaneReader",
     "Registry",
     "Request",
     "Sample",
@@ -25,6 +27,7 @@ __all__ = [
     "Slab",
     "Undefined",
     "coherent_factor",
+    "in_stages",
     "metric",
     "prove_scaling",
     "registry",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from siltomo.errors import BadInputError, RegistrationError, UnitError
 from siltomo.metrics.blocks import Measure
 from siltomo.metrics.inputs import Field, From
+from siltomo.metrics.values import Distribution, Scalar
 from siltomo.model.fields import In
 from siltomo.units import Quantity, dimension
 
@@ -93,6 +94,18 @@ class Metric:
         return "derived" if self.queries else "base"
 
     @property
+    def gives(self) -> str:
+        """``number``, or ``distribution`` for a metric that is declared to return one (or a profile)."""
+        hint = get_type_hints(self.function).get("return")
+        kinds = get_args(hint) or (hint,)
+        return "distribution" if Distribution in kinds and Scalar not in kinds else "number"
+
+    @property
+    def surroundings(self) -> bool:
+        """Whether it asks where in the electrode it is: for all phases and the depth axis."""
+        return any(kind.surroundings for kind in self.measures.values())
+
+    @property
     def summary(self) -> str:
         """First sentence of its description."""
         return " ".join(self.description.split("\n\n")[0].split())
@@ -108,10 +121,6 @@ class Metric:
             return "" if name == self.name else None
         found = re.fullmatch(self.name.replace("{phase}", _PHASE), name)
         return found["phase"] if found else None
-
-    def applies_to(self, phase: str, there: tuple[str, ...]) -> bool:
-        """Return whether a base metric can be asked of a segmentation that names these phases."""
-        return phase in there if phase else True
 
     def names(self) -> Iterator[str]:
         """List the names under which it is shown."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from siltomo.metrics import founding as _founding  # noqa: F401 -- what is asked for must be declared
+from siltomo.metrics import founding_geometry as _geometry  # noqa: F401
 from siltomo.metrics import founding_volumes as _volumes  # noqa: F401
 from siltomo.metrics.inputs import Field, From
 from siltomo.metrics.registry import metric
@@ -77,6 +78,74 @@ def theoretical_thickness_expansion(
     return si_fraction * true_density / si_density * si_expansion * capacity
 
 
+# ---- thickness -----------------------------------------------------------------------------------------------
+
+Thickness = Annotated[float, From("electrode_thickness", scale="micro")]
+Pristine = Annotated[float, From("electrode_thickness", scale="micro", cycle=0)]
+_ENDS = "the scan of the largest capacity stands for the end of the delithiation"
+
+
+@metric(unit="1", version=1)
+def electrode_thickness_expansion(thickness: Thickness, pristine: Pristine) -> float:
+    """Expansion of the electrode's thickness, per thickness of the same cell before cycling.
+
+    Notes
+    -----
+    ``h / h0 - 1`` along the collector's normal; 0 with no uncertainty at cycle 0. It includes what earlier
+    cycles left behind.
+    """
+    return (thickness - pristine) / pristine
+
+
+@metric(
+    unit="1",
+    version=1,
+    assume="expansion is proportional to capacity; from the second cycle on it holds what earlier cycles left",
+)
+def normalized_thickness_expansion(
+    electrode_thickness_expansion: float,
+    capacity: Annotated[float, Field("state.capacity", "mAh/g_Si"), In("mAh/g_Si", ge=716)],
+    *,
+    theoretical_capacity: SpecificCapacity = "3579 mAh/g_Si",  # type: ignore[assignment]
+) -> float:
+    """Expansion of the electrode's thickness, as it would be at the theoretical capacity.
+
+    Notes
+    -----
+    Eq. 1 of Vanpeene et al. (2024), ``E C_th / C``, with the capacity passed in the row's half-cycle: that of
+    lithiation for a maximum, the reversible one for a residual. Below a fifth of the theoretical capacity
+    the quotient says little and is not given. Its basis is the initial thickness at the theoretical
+    capacity: compare it only with its like.
+    """
+    return electrode_thickness_expansion * theoretical_capacity / capacity
+
+
+@metric(unit="1", version=1, states="end of delithiation", assume=_ENDS)
+def residual_thickness_expansion(thickness: Thickness, pristine: Pristine) -> float:
+    """Expansion of the electrode's thickness that remains at the end of a delithiation.
+
+    Notes
+    -----
+    ``h_end / h0 - 1`` of one cell: one row for each cycle with a scan in its delithiation. Whether that scan
+    lies at the cut-off voltage is for its state to say.
+    """
+    return (thickness - pristine) / pristine
+
+
+@metric(unit="um", version=1, states="end of delithiation", assume=_ENDS)
+def cumulative_irreversible_expansion(
+    thickness: Thickness, initial: Annotated[float, Field("cell.initial_thickness", "um")]
+) -> float:
+    """Increase of the electrode's thickness since before cycling, at the end of a delithiation.
+
+    Notes
+    -----
+    ``h_end - h_initial`` with the thickness that was measured on the electrode before the cell was built:
+    for cells that were not scanned pristine.
+    """
+    return thickness - initial
+
+
 # ---- per mass of silicon -------------------------------------------------------------------------------------
 
 Loading = Annotated[float, Field("cell.silicon_loading", "mg_Si/cm^2")]
@@ -98,6 +167,44 @@ def gas_volume_per_si_mass(
     gas outside the field of view, are not seen.
     """
     return gas / loading
+
+
+_EVEN_DEPTH = (
+    "the nano volume stands for the whole electrode, and silicon is spread evenly through its thickness"
+)
+_EVEN_ISLETS = "the nano volume stands for the solid between the macro-cracks"
+
+
+@metric(unit="cm^3/g_Si", version=1, assume=_EVEN_DEPTH)
+def sei_volume_per_si_mass(
+    sei: Annotated[float, From("sei_volume_fraction", scale="nano")], thickness: Thickness, loading: Loading
+) -> float:
+    """Volume of the SEI-rich phase per mass of silicon.
+
+    Notes
+    -----
+    A sub-volume of area A and height d holds the silicon ``m_A A d / h``, with the silicon per area ``m_A``
+    and the electrode's thickness ``h`` in this state, and the SEI ``phi A d``: the volume per mass is
+    ``phi h / m_A``, whatever the sub-volume's shape. The phase is what was labelled so: SEI with binder and
+    pores below the resolution.
+    """
+    return sei * thickness / loading
+
+
+@metric(unit="cm^3/g_Si", version=1, assume=_EVEN_ISLETS)
+def sei_volume_per_si_mass_nested(
+    sei: Annotated[float, From("sei_volume_fraction", scale="nano")],
+    macro: Annotated[float, From("crack_volume_fraction", scale="micro")],
+    thickness: Thickness,
+    loading: Loading,
+) -> float:
+    """Volume of the SEI-rich phase per mass of silicon, for a nano volume inside an islet.
+
+    Notes
+    -----
+    As sei_volume_per_si_mass, ``(1 - macro) phi h / m_A``: macro-cracks hold neither silicon nor SEI.
+    """
+    return (1 - macro) * sei * thickness / loading
 
 
 @metric(unit="1", version=1)

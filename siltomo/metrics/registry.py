@@ -36,8 +36,19 @@ class Request:
     phase: str
     parameters: Mapping[str, Setting | None]
 
+    def seen(self, sample: Sample) -> Sample:
+        """Return what the metric may know of a sample: its result depends on no more."""
+        return sample if self.metric.surroundings else sample.without_surroundings()
+
+    def lacks(self, sample: Sample) -> str:
+        """Say why a sample has no value, as far as its phases tell; empty when it may have one."""
+        if not self.metric.surroundings:
+            return ""
+        return next(filter(None, (kind.lacks(sample) for kind in self.metric.measures.values())), "")
+
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
         """Return the measures that a base metric needs on a sample, by argument."""
+        sample = self.seen(sample)
         return {argument: self._measure(kind, sample) for argument, kind in self.metric.measures.items()}
 
     def _measure(self, kind: type[Measure[Any]], sample: Sample) -> Measure[Any]:
@@ -52,7 +63,8 @@ class Request:
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer of a base metric from the totals of its measures."""
-        answer: Answer = self.metric.function(**totals, sample=sample, **self.settings)
+        about = {"sample": self.seen(sample)} if "sample" in self.metric.arguments else {}
+        answer: Answer = self.metric.function(**totals, **about, **self.settings)
         return answer
 
 

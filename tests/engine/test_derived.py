@@ -308,3 +308,74 @@ def test_windows_of_sizes_that_overlap_are_doubted(cli: Cli, two_scales: Path) -
     cli("segment", "set", "zn1-c1-nano-seg", "--max-feature", "0.65 um")
     flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
     assert not any("windows" in flag for flag in flags)
+
+
+def electrode(cli: Cli, folder: Path, cycle: int, half: str, thickness: int, capacity: str = "") -> None:
+    """An electrode of so many planes with a crack, on a collector and below a separator."""
+    labels = np.full((60, 20, 20), 3, np.uint8)
+    labels[:5] = 2
+    labels[5 : 5 + thickness] = 4
+    labels[10:15, 8:12] = 1
+    np.save(folder / "electrode.npy", labels)
+    id_ = f"e{cycle}-{half}-{capacity.split(maxsplit=1)[0] if capacity else ''}".rstrip("-")
+    words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", cycle, "--half", half]
+    words += ["--capacity", capacity] if capacity else []
+    size = ["--voxel-size", "1 um", "--domain", "cell", "--id", id_]
+    assert cli("catalog", "add", "electrode.npy", *words, *size).code == 0
+    phases = "1=crack,2=collector,3=separator,4=solid"
+    assert cli("segment", "import", id_, "electrode.npy", "--phases", phases).code == 0
+
+
+@pytest.fixture
+def breathing(cli: Cli, tmp_path: Path) -> Path:
+    """An electrode of 20 um that swells to 40 um, and is left at 30, then 35 um."""
+    cli("init", ".")
+    cli("formulation", "add", "zn")
+    cli("cell", "add", "zn1", "--formulation", "zn", "--initial-thickness", "19 um")
+    electrode(cli, tmp_path, 0, "pristine", 20)
+    electrode(cli, tmp_path, 1, "lithiation", 40, "3000 mAh/g_Si")
+    electrode(cli, tmp_path, 1, "delithiation", 38, "500 mAh/g_Si")
+    electrode(cli, tmp_path, 1, "delithiation", 30, "2500 mAh/g_Si")
+    electrode(cli, tmp_path, 3, "delithiation", 35, "2600 mAh/g_Si")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("breathing")
+def test_expansions_from_volumes(cli: Cli) -> None:
+    answer = cli("compute", "metric", "electrode_thickness_expansion", "--json").data
+    found = {(row["cycle"], row["half"], row["capacity"]): row for row in answer}
+    values = {key: row["value"] for key, row in found.items()}
+    assert values == {
+        (0, "pristine", None): 0,
+        (1, "lithiation", 3000): pytest.approx(1.0),
+        (1, "delithiation", 500): pytest.approx(0.9),
+        (1, "delithiation", 2500): pytest.approx(0.5),
+        (3, "delithiation", 2600): pytest.approx(0.75),
+    }
+    assert found[0, "pristine", None]["uncertainty"] == 0
+    edge = found[1, "lithiation", 3000]["uncertainty_parts"]["discretisation"]
+    assert 0 < edge < 0.1
+
+
+@pytest.mark.usefixtures("breathing")
+def test_a_formula_outside_its_range_gives_no_number(cli: Cli) -> None:
+    answer = cli("compute", "metric", "normalized_thickness_expansion", "--json").data
+    found = {(row["cycle"], row["capacity"]): row for row in answer}
+    assert found[1, 3000]["value"] == pytest.approx(3579 / 3000)
+    early = found[1, 500]
+    assert (early["status"], early["value"]) == ("undefined", None)
+    assert early["reason"] == "capacity is 500 mAh/g_Si; the formula holds for at least 716 mAh/g_Si"
+
+
+@pytest.mark.usefixtures("breathing")
+def test_residuals_stand_at_the_end_of_each_delithiation(cli: Cli) -> None:
+    answer = cli(
+        "compute", "metric", "residual_thickness_expansion", "cumulative_irreversible_expansion", "--json"
+    ).data
+    found = {(row["metric"], row["cycle"]): (row["capacity"], row["value"]) for row in answer}
+    assert found == {
+        ("residual_thickness_expansion", 1): (2500, pytest.approx(0.5)),
+        ("residual_thickness_expansion", 3): (2600, pytest.approx(0.75)),
+        ("cumulative_irreversible_expansion", 1): (2500, pytest.approx(11)),
+        ("cumulative_irreversible_expansion", 3): (2600, pytest.approx(16)),
+    }

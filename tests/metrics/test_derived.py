@@ -71,3 +71,42 @@ def test_eq_3_nested_is_less_than_the_plain_sum() -> None:
     given = {"macro": "24 %", "nano": "23 %"}
     assert value("electrode_porosity", **given) == pytest.approx(0.47)
     assert value("electrode_porosity_nested", **given) == pytest.approx(0.4148)
+
+
+@pytest.mark.parametrize(
+    ("expansion", "capacity", "printed"),
+    [
+        ("103 %", "2779 mAh/g_Si", 1.33),
+        ("97 %", "3303 mAh/g_Si", 1.05),
+        ("42 %", "2238 mAh/g_Si", 0.67),
+        ("25 %", "2764 mAh/g_Si", 0.32),
+        ("108 %", "2818 mAh/g_Si", 1.37),
+    ],
+)
+def test_eq_1_on_the_printed_expansions(expansion: str, capacity: str, printed: float) -> None:
+    found = value(
+        "normalized_thickness_expansion", electrode_thickness_expansion=expansion, capacity=capacity
+    )
+    assert found == pytest.approx(printed, abs=5e-3)
+
+
+def test_expansions_of_one_electrode_through_its_first_cycle() -> None:
+    # 40.5 -> 82.2 -> 57.5 um
+    assert value("electrode_thickness_expansion", thickness="82.2 um", pristine="40.5 um") == pytest.approx(
+        1.03, abs=5e-3
+    )
+    assert value("residual_thickness_expansion", thickness="57.5 um", pristine="40.5 um") == pytest.approx(
+        0.42, abs=5e-3
+    )
+    assert value(
+        "cumulative_irreversible_expansion", thickness="57.5 um", initial="40.5 um"
+    ) == pytest.approx(17)
+
+
+def test_sei_per_silicon_does_not_know_the_shape_of_the_sub_volume() -> None:
+    # a cylinder of area A and height d: SEI 0.2 A d, silicon m_A A d / h
+    area, height, loading, thickness = 3.2e-5, 54e-4, 1.8e-3, 80e-4  # cm^2, cm, g/cm^2, cm
+    expected = 0.2 * area * height / (loading * area * height / thickness)
+    given = {"sei": "20 %", "thickness": "80 um", "loading": "1.8 mg_Si/cm^2"}
+    assert value("sei_volume_per_si_mass", **given) == pytest.approx(expected)
+    assert value("sei_volume_per_si_mass_nested", macro="25 %", **given) == pytest.approx(0.75 * expected)
