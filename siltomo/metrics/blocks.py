@@ -8,13 +8,8 @@ Measures are frozen and compare by value: metrics that need the same one share o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-<<<<<<< HEAD
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-=======
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
->>>>>>> main
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 

@@ -91,8 +91,9 @@ def volume_fraction(voxels: Counted, cells: Celled, sample: Sample) -> Answer:
     return Scalar(
         voxels.phase / voxels.whole,
         shift,
-        {"whole": sample.whole, **_sub_volumes(found, sample)},
+        {"whole": sample.whole},
         _doubts(found, sample, absent=voxels.phase == 0),
+        _sub_volumes(found, sample),
         _uncertainty(found),
     )
 
@@ -107,7 +108,7 @@ def _sub_volumes(found: Sampling | NotRepresentative, sample: Sample) -> dict[st
         return {}
     voxels = [s * e for s, e in zip(found.steps, Lattice(sample.shape).edges, strict=True)]
     edges = [v * um for v, um in zip(voxels, sample.spacing_um, strict=True)]
-    return {"sampling": f"{found.count} sub-volumes of {' x '.join(f'{e:.3g}' for e in edges)} um"}
+    return {"sub_volumes": f"{found.count} of {' x '.join(f'{e:.3g}' for e in edges)} um"}
 
 
 def _doubts(found: Sampling | NotRepresentative, sample: Sample, *, absent: bool) -> tuple[str, ...]:
@@ -141,10 +142,10 @@ def surface_to_volume_ratio(
     areas = _areas(cells.histogram, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / volume
     found = ratio_sampling(cells, sample)
-    conventions |= _sub_volumes(found, sample)
+    basis = _sub_volumes(found, sample)
     doubts = _doubts(found, sample, absent=False)
     sampled = _uncertainty(found, _relative(areas, estimator))
-    return Scalar(areas[estimator] / volume, spread, conventions, doubts, sampled)
+    return Scalar(areas[estimator] / volume, spread, conventions, doubts, basis, sampled)
 
 
 @metric("{phase}_surface_density", unit="1/um", version=2, phases=("crack",))
@@ -162,10 +163,10 @@ def surface_density(
     areas = _areas(cells.histogram, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / window
     found = surface_sampling(cells, sample)
-    conventions |= _sub_volumes(found, sample)
+    basis = _sub_volumes(found, sample)
     doubts = _doubts(found, sample, absent=phase_volume(cells.histogram, sample.spacing_um) == 0)
     sampled = _uncertainty(found, _relative(areas, estimator))
-    return Scalar(areas[estimator] / window, spread, conventions, doubts, sampled)
+    return Scalar(areas[estimator] / window, spread, conventions, doubts, basis, sampled)
 
 
 def _relative(areas: dict[str, float], estimator: Estimator) -> float:

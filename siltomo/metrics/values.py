@@ -19,13 +19,10 @@ class Scalar:
     """Choices that change the number."""
     flags: tuple[str, ...] = ()
     """Doubts about the number."""
-<<<<<<< HEAD
-    sampling: float | None = None
-    """Standard uncertainty from the volume being a sample of the electrode, in the same unit."""
-=======
     companions: Mapping[str, str] = field(default_factory=dict)
     """Quantities that belong to it, such as its spread, as text with their unit."""
->>>>>>> main
+    sampling: float | None = None
+    """Standard uncertainty from the volume being a sample of the electrode, in the same unit."""
 
 
 @dataclass(frozen=True)
