@@ -12,10 +12,12 @@ from dask.base import compute
 from dask.callbacks import Callback
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.crosscheck import doubt_inconsistent
 from siltomo.engine.measuring import Failure, Totals, measure_block, pass_graph, why
 from siltomo.engine.passes import Pass
 from siltomo.engine.plan import Plan
 from siltomo.engine.rows import Row, base_row, derived_row
+from siltomo.engine.sensitivity import spread_over_variants
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
@@ -37,7 +39,10 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(pass_results(catalog, one, measure_volume(catalog, one, progress)))
-    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
+    rows, results = spread_over_variants(plan.rows, plan.variants, found)
+    made = [base_row(row, results) if isinstance(row, Item) else derived_row(row, results) for row in rows]
+    doubt_inconsistent(made)
+    return made
 
 
 def pass_results(catalog: Catalog, one: Pass, totals: Totals | Failure) -> dict[str, MetricResult | str]:
