@@ -1,10 +1,10 @@
 """How far a window's mean may lie from that of the electrode: standard errors from sub-volumes.
 
 The window is cut into sub-volumes. Sub-volumes that lie side by side resemble each other, the less the larger
-they are; their size is raised, along each axis, until neighbours correlate by no more than a quarter. The
-variance of the mean is then the variance between sub-volumes over their number, times 1 + 2 r for each axis,
-where r is the correlation that is left: the integral range, estimated. With too few sub-volumes of that size
-there is no estimate, and the reason is said.
+they are; their size is raised, along each axis, until neighbours correlate by no more than a quarter, within what
+chance allows. The variance of the mean is then the variance between sub-volumes over their number, times
+1 + 2 r for each axis, where r is the correlation that is left: the integral range, estimated. With too few
+sub-volumes of that size there is no estimate, and the reason is said.
 
 Lantuejoul, Ergodicity and integral range, J. Microsc. 161 (1991) 387; Cochran, Sampling Techniques (1977), on
 ratios.
@@ -26,8 +26,9 @@ Steps = tuple[int, int, int]
 
 CORRELATED = 0.25
 """Neighbouring sub-volumes that correlate more are merged into larger ones."""
-CHANCE = 0.5
-"""Standard errors by which a correlation of larger sub-volumes may exceed what is allowed."""
+CHANCE = 1.0
+"""Standard errors by which an estimated correlation may exceed what is allowed: to refuse each that does would
+keep the windows that happen to look less variable than they are."""
 FEWEST = 27
 """Fewer sub-volumes say nothing of their spread."""
 FEWEST_DEGREES = 10.0
@@ -69,7 +70,11 @@ class _Spread:
 
     def correlated(self) -> list[int]:
         """List the axes along which neighbours correlate by more than is allowed."""
-        return [axis for axis in range(3) if self.pairs[axis] and self.correlations[axis] > CORRELATED]
+        return [
+            axis
+            for axis, (r, pairs) in enumerate(zip(self.correlations, self.pairs, strict=True))
+            if pairs and r - CHANCE / math.sqrt(pairs) > CORRELATED
+        ]
 
     @property
     def mean_correlation(self) -> float:
