@@ -24,7 +24,8 @@ def doubt_inconsistent(rows: Iterable[dict[str, Any]]) -> None:
     rows
         Rows of a table; flags are added to those of the same phase and segmentation whose product is too small.
     """
-    widths, ratios = defaultdict(list), defaultdict(list)
+    widths: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    ratios: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row.get("value") is None or row["segmentation"] is None:
             continue

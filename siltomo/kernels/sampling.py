@@ -21,6 +21,7 @@ from siltomo.kernels._bits import low_bits, popcount, trailing_zeros
 from siltomo.kernels._jit import inlined, kernel
 from siltomo.kernels._tile_bits import drop_outside, pack_phases, transpose
 from siltomo.kernels._volumes import Phase, as_label_values, as_phases, as_unsigned, as_voxels, map_slabs
+from siltomo.kernels.counts import label_counts
 from siltomo.kernels.surfaces import as_edges, surface_area
 
 __all__ = ["CellCounts", "Lattice", "cell_configurations"]
@@ -61,8 +62,12 @@ class Lattice:
 
 @dataclass(frozen=True)
 class CellCounts:
-    """Configurations of the tiles of a volume, and sums for each cell of its lattice; slabs add up."""
+    """Voxels of a volume, configurations of its tiles, and sums for each cell of its lattice; slabs add up."""
 
+    voxels: int
+    """Voxels of the phase."""
+    outside: int
+    """Voxels outside of the domain."""
     histogram: Counts
     """256 counts, as from `siltomo.kernels.label_configurations`."""
     tiles: Counts
@@ -76,6 +81,8 @@ class CellCounts:
 
     def __add__(self, other: CellCounts) -> CellCounts:
         return CellCounts(
+            self.voxels + other.voxels,
+            self.outside + other.outside,
             self.histogram + other.histogram,
             self.tiles + other.tiles,
             self.eighths + other.eighths,
@@ -104,6 +111,7 @@ def cell_configurations(
     lattice: Lattice,
     *,
     start: int = 0,
+    shared: bool = False,
     outside: Phase | None = None,
     threads: int | None = None,
 ) -> CellCounts:
@@ -121,6 +129,8 @@ def cell_configurations(
         The cells of the whole volume.
     start
         Number of the first plane in the whole volume.
+    shared
+        Whether the last plane is the first of the next slab, where its voxels are counted.
     outside
         Label value (or values) outside of the domain; tiles with such a voxel are left out.
     threads
@@ -145,18 +155,26 @@ def cell_configurations(
     if voxels.shape[1:] != lattice.shape[1:] or not 0 <= start <= lattice.shape[0] - voxels.shape[0]:
         raise BadInputError(f"labels: planes {start} on of {voxels.shape} voxels are none of {lattice.shape}")
     excluded = () if outside is None else (as_label_values(outside, voxels.dtype, "outside"),)
+    phases = [value] if outside is None else [value, outside]
     members, first = as_phases([value], voxels.dtype, *excluded)
     weights, unit = _weights(as_edges(spacing))
     shifts = np.array([edge.bit_length() - 1 for edge in lattice.edges])
     layers = max(0, voxels.shape[0] - 1) if min(voxels.shape[1:]) > 1 else 0
+    # the kernel counts the voxels of the upper plane of each layer of tiles
+    rest = voxels[layers : voxels.shape[0] - int(shared)]
 
     def measure(low: int, high: int) -> CellCounts:
+        held = np.zeros(2, np.int64)
         histogram, sums = np.zeros(256, np.int64), np.zeros((*lattice.cells, 3), np.int64)
         if high > low:
             block = as_unsigned(voxels[low : high + 1])
             table = np.zeros((*lattice.cells[1:], 256), np.int32)
-            _count_cells(block, members, first, weights, start + low, shifts, table, histogram, sums)
-        return CellCounts(histogram, sums[..., 0], sums[..., 1], sums[..., 2], unit)
+            _count_cells(block, members, first, weights, start + low, shifts, table, held, histogram, sums)
+        if high == layers and rest.size:
+            held[: len(phases)] += label_counts(rest, phases, threads=1)
+        return CellCounts(
+            int(held[0]), int(held[1]), histogram, sums[..., 0], sums[..., 1], sums[..., 2], unit
+        )
 
     every = map_slabs(measure, layers, threads)
     total = every[0]
@@ -185,11 +203,13 @@ def _count_cells(
     start: int,
     shifts: Any,
     table: Any,
+    held: Any,
     histogram: Any,
     sums: Any,
 ) -> None:
-    """Add the tiles of a block to ``histogram``, and to ``sums`` of shape (z, y, x, tiles / eighths / units).
+    """Count the voxels of a block's upper planes, and its tiles: in all, and by cell.
 
+    The sums of cells are of shape (z, y, x, tiles / eighths / units).
     The table holds a histogram for each cell of the layer of cells at hand; its first entry the tiles left out,
     since those without a voxel of the phase follow from the cell's size.
     """
@@ -209,6 +229,12 @@ def _count_cells(
     for z in range(nz - 1):
         near, far = z % 2, (z + 1) % 2
         pack_phases(voxels[z + 1], members, first, bits[far])
+        for p in range(packed):
+            ones = uint64(0)
+            for y in range(ny):
+                for w in range(words - 1):
+                    ones += popcount(bits[near, p, y, w])
+            held[p] += int(ones)
         for y in range(ny - 1):
             if packed > 1:
                 for w in range(used):

@@ -41,6 +41,8 @@ def test_cells_hold_their_own_tiles(shape: tuple[int, int, int], outside: int | 
     labels[:, :5] = 1
     found = cell_configurations(labels, 1, SPACING, Lattice(shape), outside=outside, threads=1)
     histogram, tiles, eighths, areas = by_definition(labels, outside)
+    assert found.voxels == np.count_nonzero(labels == 1)
+    assert found.outside == (0 if outside is None else np.count_nonzero(labels == outside))
     np.testing.assert_array_equal(found.histogram, histogram)
     np.testing.assert_array_equal(found.tiles, tiles)
     np.testing.assert_array_equal(found.eighths, eighths)
@@ -51,6 +53,7 @@ def test_a_plane_of_labels_has_no_tile() -> None:
     for shape in ((1, 9, 9), (9, 1, 9), (9, 9, 1)):
         found = cell_configurations(np.ones(shape, np.uint8), 1, SPACING, Lattice(shape))
         assert found.tiles.sum() == found.histogram.sum() == 0
+        assert found.voxels == 81
 
 
 def test_planes_beyond_the_lattice_are_refused() -> None:
@@ -81,11 +84,21 @@ def test_cells_do_not_depend_on_cuts_and_threads(labels: np.ndarray, cuts: list[
     whole = cell_configurations(labels, (1, 2), SPACING, lattice, outside=3, threads=threads)
     edges = [0, *sorted({cut for cut in cuts if cut < len(labels) - 1}), len(labels) - 1]
     parts = [
-        cell_configurations(labels[a : b + 1], (1, 2), SPACING, lattice, start=a, outside=3, threads=1)
+        cell_configurations(
+            labels[a : b + 1],
+            (1, 2),
+            SPACING,
+            lattice,
+            start=a,
+            shared=b < len(labels) - 1,
+            outside=3,
+            threads=1,
+        )
         for a, b in pairwise(edges)
     ]
     total = parts[0]
     for part in parts[1:]:
         total += part
     assert total == whole
+    assert (total.voxels, total.outside) == (np.isin(labels, (1, 2)).sum(), (labels == 3).sum())
     assert total.histogram.tolist() == label_configurations(labels, [(1, 2)], outside=3)[0].tolist()
