@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.passes import Pass, make_pass
+from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
-from siltomo.engine.resources import in_words
+from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
 from siltomo.engine.sensitivity import find_variants
 from siltomo.engine.states import ends_of, states_of
@@ -27,7 +27,7 @@ class Plan:
 
     rows: tuple[Item | DerivedRow, ...]
     """The rows to come, in the order in which they were asked for."""
-    passes: tuple[Pass, ...]
+    passes: tuple[Pass | PlainPass, ...]
     """The readings of voxels that they need."""
     variants: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     """For the key of an item, the same metric on variants of its segmentation; empty unless asked for."""
@@ -168,18 +168,32 @@ def make_plan(
     TooLargeError
         When the smallest block needs more memory than is allowed.
     """
-    given = settings or {}
+    with collector_paused():
+        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity)
+
+
+def _make_plan(
+    catalog: Catalog,
+    names: Iterable[str],
+    where: Selection,
+    given: Mapping[str, object],
+    match: Match,
+    *,
+    sensitivity: bool,
+) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
     resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
     rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
-    variants = find_variants(catalog, plan.items) if sensitivity else {}
-    for item in replace(plan, variants=variants).items:
-        if item.to_compute:
+    plan = replace(plan, variants=find_variants(catalog, plan.items)) if sensitivity else plan
+    needed = [item for item in plan.items if item.to_compute]
+    for item in needed:
+        if not item.request.metric.plain:
             waiting[str(item.subject.columns["segmentation"])].append(item)
-    return Plan(rows, tuple(make_pass(group) for group in waiting.values()), variants)
+    plain = [make_plain_pass(item) for item in needed if item.request.metric.plain]
+    return replace(plan, passes=(*(make_pass(group) for group in waiting.values()), *plain))
 
 
 def _rows(

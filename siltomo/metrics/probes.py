@@ -12,6 +12,7 @@ import numpy as np
 from siltomo.errors import CheckFailedError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample, Slab, in_stages
 from siltomo.metrics.declaration import Metric
+from siltomo.metrics.plain import labelled_array
 from siltomo.metrics.values import Answer, Distribution, Scalar
 from siltomo.units import dimension, registry, same_dimension
 
@@ -125,6 +126,8 @@ def _probe(request: Request, edge: float) -> Answer:
         phases = ((request.phase or "crack", (1,)), ("collector", (2,)), ("separator", (3,)), ("solid", (0,)))
     depth = len(labels)
     sample = Sample(request.phase or "phase", (1,), (), (depth, 12, 12), (edge, edge, edge), phases=phases)
+    if request.metric.plain:
+        return request.evaluate(labelled_array(labels, request.seen(sample)), sample)
     measures = request.measures(sample)
     totals: dict[Measure[Any], Any] = {}
     for stage in in_stages(measures.values()):
