@@ -140,8 +140,8 @@ def _coarse(current: Floats, rounding: float) -> tuple[str, ...]:
         return ()
     typical = float(np.median(flowing))
     return (
-        f"the current is written to +/- {rounding * 1e3:.3g} mA, at a typical {typical * 1e3:.3g} mA: capacities from it "
-        f"are unsure by up to {rounding / typical:.0%}",
+        f"the current is written to +/- {rounding * 1e3:.3g} mA, at a typical {typical * 1e3:.3g} mA: capacities from "
+        f"it are unsure by up to {rounding / typical:.0%}",
     )
 
 
