@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,10 +12,13 @@ from dask.base import compute
 from dask.callbacks import Callback
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.measuring import Failure, Totals, measure_block, pass_graph, why
-from siltomo.engine.passes import Pass
+from siltomo.engine.crosscheck import doubt_inconsistent
+from siltomo.engine.measuring import Failure, Found, Totals, measure_block, pass_graph, why
+from siltomo.engine.passes import Pass, PlainPass
 from siltomo.engine.plan import Plan
+from siltomo.engine.resources import collector_paused
 from siltomo.engine.rows import Row, base_row, derived_row
+from siltomo.engine.sensitivity import spread_over_variants
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
@@ -37,19 +40,25 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(pass_results(catalog, one, measure_volume(catalog, one, progress)))
-    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
+    with collector_paused():
+        rows, results = (
+            spread_over_variants(plan.rows, plan.variants, found) if plan.variants else (plan.rows, found)
+        )
+        made = [
+            base_row(row, results) if isinstance(row, Item) else derived_row(row, results) for row in rows
+        ]
+        doubt_inconsistent(made)
+        return made
 
 
-def pass_results(catalog: Catalog, one: Pass, totals: Totals | Failure) -> dict[str, MetricResult | str]:
+def pass_results(catalog: Catalog, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:
     """Finish the items of a pass and keep their results; an item that failed has its reason instead."""
     if isinstance(totals, Failure):
         return {item.key: totals.reason for item in one.items}
     made: dict[str, MetricResult | str] = {}
     for item in one.items:
-        sample = item.subject.sample(item.request.phase)
-        mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
         try:
-            result = _result(item, item.request.finish(mine, sample))
+            result = _result(item, _answer(item, totals))
         except Exception as error:  # whatever a stranger's metric raises, the other rows stand
             made[item.key] = f"metric {item.request.name}: {why(error)}"
             continue
@@ -58,7 +67,15 @@ def pass_results(catalog: Catalog, one: Pass, totals: Totals | Failure) -> dict[
     return made
 
 
-def measure_volume(catalog: Catalog, one: Pass, progress: BlocksDone | None = None) -> Totals | Failure:
+def _answer(item: Item, totals: Totals | Answer) -> Answer:
+    if not isinstance(totals, Mapping):
+        return totals
+    sample = item.subject.sample(item.request.phase)
+    mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
+    return item.request.finish(mine, sample)
+
+
+def measure_volume(catalog: Catalog, one: Pass | PlainPass, progress: BlocksDone | None = None) -> Found:
     """Read a volume block by block, on the threads of this process or on dask's active cluster.
 
     It is read once; and once more for measures that need the totals of others.
@@ -69,7 +86,7 @@ def measure_volume(catalog: Catalog, one: Pass, progress: BlocksDone | None = No
     else:
         with _counting(one, progress):
             (totals,) = compute(graph, scheduler="threads", num_workers=one.workers)  # type: ignore[no-untyped-call]
-    found: Totals | Failure = totals
+    found: Found = totals
     return found
 
 
@@ -87,7 +104,7 @@ def on_cluster() -> bool:
 
 
 @contextmanager
-def _counting(one: Pass, progress: BlocksDone | None) -> Iterator[None]:
+def _counting(one: Pass | PlainPass, progress: BlocksDone | None) -> Iterator[None]:
     """Report the blocks of a pass as they are done."""
     if progress is None:
         yield
@@ -139,7 +156,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
                 **common,
                 status=Status.OK,
                 value=answer.value,
-                uncertainty=Uncertainty(discretisation=answer.discretisation),
+                uncertainty=Uncertainty(sampling=answer.sampling, discretisation=answer.discretisation),
                 flags=answer.flags,
             )
 

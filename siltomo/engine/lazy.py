@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute import pass_results
-from siltomo.engine.measuring import Failure, Totals, pass_graph
-from siltomo.engine.passes import Pass
+from siltomo.engine.measuring import Found, pass_graph
+from siltomo.engine.passes import Pass, PlainPass
 from siltomo.engine.plan import Plan, make_plan
 from siltomo.engine.resolve import DerivedRow
 from siltomo.engine.rows import base_row, derived_row, row_columns
@@ -110,7 +110,7 @@ def _answers(catalog: Catalog, plan: Plan) -> Answers:
     return made
 
 
-def _finish(root: str, one: Pass, totals: Totals | Failure) -> dict[str, MetricResult | str]:
+def _finish(root: str, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:
     from siltomo.engine.catalog import open_catalog
 
     return pass_results(open_catalog(root), one, totals)

@@ -11,19 +11,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import dask
+import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from siltomo.catalog import CatalogStore, voxel_faults
-from siltomo.engine.passes import Pass
+from siltomo.engine.passes import Pass, PlainPass
 from siltomo.errors import SiltomoError
-from siltomo.metrics import Measure, Slab
+from siltomo.metrics import Answer, Measure, Slab, labelled_array
 
-__all__ = ["Failure", "Totals", "measure_block", "pass_graph", "why"]
-
-Totals = Mapping[Measure[Any], Any]
-"""The total of each measure over a volume."""
+__all__ = ["Failure", "Found", "Totals", "measure_block", "pass_graph", "why"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,13 @@ class Failure:
     reason: str
 
 
+Totals = Mapping[Measure[Any], Any]
+"""The total of each measure over a volume."""
+
+Found = Totals | Answer | Failure
+"""What comes of a pass: totals, or the answer itself of a plain metric."""
+
+
 def why(error: Exception) -> str:
     """Say in a row what an error would say: what went wrong, and the command that mends it."""
     if not isinstance(error, SiltomoError):
@@ -40,7 +46,7 @@ def why(error: Exception) -> str:
     return f"{error}: {error.fix}" if isinstance(error.fix, str) and error.fix else str(error)
 
 
-def pass_graph(root: Path, one: Pass) -> Delayed:
+def pass_graph(root: Path, one: Pass | PlainPass) -> Delayed:
     """Return the task that gives the totals of a pass, or a :class:`Failure`; nothing is read yet.
 
     Parameters
@@ -50,6 +56,9 @@ def pass_graph(root: Path, one: Pass) -> Delayed:
     one
         The pass.
     """
+    if isinstance(one, PlainPass):
+        answer: Delayed = delayed(_evaluate, pure=False)(str(root), one)
+        return answer
     known: Any = {}
     for stage in range(len(one.stages)):
         partials = [
@@ -82,6 +91,22 @@ def measure_block(
         slab = Slab(read, start, stop, depth, after=after, max_halo=one.max_halo, known=known)
         return tuple(measure.measure(slab) for measure in measures)
     except Exception as error:  # a damaged volume, a full memory, a plug-in's mistake: the other passes go on
+        return Failure(why(error))
+
+
+def _evaluate(root: str, one: PlainPass) -> Answer | Failure:
+    """Compute a metric in the plain form on the stored volume, a lazy array."""
+    try:
+        stored, (item,) = one.subject.stored, one.items
+        if stored is None:
+            raise ValueError("a subject without labels cannot be measured")
+        array = _open_array(root, stored.id, stored.seal)
+        with voxel_faults(f"segmentation {stored.id}"):
+            lazy = da.from_array(array, chunks=(one.slab, *array.shape[1:]), asarray=False)  # type: ignore[no-untyped-call]
+            sample = item.request.seen(one.subject.sample(item.request.phase))
+            with dask.config.set(scheduler="threads", num_workers=one.workers):
+                return item.request.evaluate(labelled_array(lazy, sample), sample)
+    except Exception as error:
         return Failure(why(error))
 
 

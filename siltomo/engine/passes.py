@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from siltomo.engine.subjects import Item, Subject
 from siltomo.errors import Amend, TooLargeError
 from siltomo.metrics import Measure, in_stages
 
-__all__ = ["Pass", "make_pass"]
+__all__ = ["Pass", "PlainPass", "make_pass", "make_plain_pass"]
 
 SHARD_PLANES = 64
 """Planes of a stored shard: slabs are whole multiples of it where memory allows, so that none is read twice."""
@@ -59,6 +60,57 @@ class Pass:
         margins = [max(m.after + 2 * m.halo for m in stage) for stage in self.stages]
         planes = sum(depth + margin * (self.blocks - 1) for margin in margins)
         return planes * height * width * _itemsize(self.subject)
+
+
+@dataclass(frozen=True)
+class PlainPass:
+    """One reading of a label volume for a metric in the plain form, whose blocks are dask's own."""
+
+    subject: Subject
+    items: tuple[Item, ...]
+    """The one that it is for."""
+    workers: int
+    stages: tuple[tuple[Measure[Any], ...], ...] = ((),)
+
+    @property
+    def slab(self) -> int:
+        """Planes of a block."""
+        return min(SHARD_PLANES, self.subject.sample("").shape[0])
+
+    @property
+    def blocks(self) -> int:
+        """How many layers of blocks are read."""
+        return -(-self.subject.sample("").shape[0] // self.slab)
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of voxels that are read, where each is read once."""
+        return math.prod(self.subject.sample("").shape) * _itemsize(self.subject)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of the blocks that are held at once, as labels and twice as floats; the rest is the metric's."""
+        plane = math.prod(self.subject.sample("").shape[1:])
+        return self.slab * plane * (_itemsize(self.subject) + 16) * self.workers
+
+
+def make_plain_pass(item: Item) -> PlainPass:
+    """Plan the pass of a metric in the plain form.
+
+    Raises
+    ------
+    TooLargeError
+        When a single block with two copies as floats needs more memory than is allowed.
+    """
+    one = PlainPass(item.subject, (item,), 1)
+    allowed = memory_budget()
+    if one.peak_bytes > allowed:
+        raise TooLargeError(
+            f"{item.request.name} on {item.subject.columns['segmentation']} needs {in_words(one.peak_bytes)} "
+            f"for a block of {one.slab} planes; allowed are {in_words(allowed)}",
+            fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-one.peak_bytes // 2**20)} MiB"}),
+        )
+    return replace(one, workers=max(1, min(threads(), one.blocks, allowed // one.peak_bytes)))
 
 
 def make_pass(items: Iterable[Item]) -> Pass:

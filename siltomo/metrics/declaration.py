@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from siltomo.errors import BadInputError, RegistrationError, UnitError
 from siltomo.metrics.blocks import Measure
 from siltomo.metrics.inputs import Field, From
+from siltomo.metrics.plain import Labels
 from siltomo.metrics.values import Distribution, Scalar
 from siltomo.model.fields import In
 from siltomo.units import Quantity, dimension
@@ -80,6 +81,8 @@ class Metric:
     package: str
     valid: Mapping[str, In]
     """Of a derived metric: argument of the function to the bounds within which its formula holds."""
+    plain: str
+    """Of a base metric in the plain form: its argument that takes the labels."""
     states: States
     """Of a derived metric: the states of a cell that get a row."""
 
@@ -103,7 +106,7 @@ class Metric:
     @property
     def surroundings(self) -> bool:
         """Whether it asks where in the electrode it is: for all phases and the depth axis."""
-        return any(kind.surroundings for kind in self.measures.values())
+        return bool(self.plain) or any(kind.surroundings for kind in self.measures.values())
 
     @property
     def summary(self) -> str:
@@ -151,11 +154,14 @@ def declared(
     queries: dict[str, From | Field] = {}
     valid: dict[str, In] = {}
     parameters: list[Parameter] = []
+    plain = ""
     for argument in inspect.signature(function).parameters.values():
         marks = get_args(hints.get(argument.name))[1:]
         if argument.kind is argument.KEYWORD_ONLY:
             if argument.name not in fixed:
                 parameters.append(_parameter(name, argument, hints[argument.name]))
+        elif hints.get(argument.name) is Labels:
+            plain = argument.name
         elif found := [m for m in marks if isinstance(m, type) and issubclass(m, Measure)]:
             measures[argument.name] = found[0]
         elif asked := [m for m in marks if isinstance(m, From | Field)]:
@@ -165,10 +171,13 @@ def declared(
         elif argument.name != "sample":
             # an argument without a mark is the metric of that name
             queries[argument.name] = From(argument.name)
-    if measures and queries:
+    measured = [*measures, *([plain] if plain else [])]
+    if (measured and queries) or (plain and measures):
         raise RegistrationError(
-            f"metric {name!r} mixes measures ({', '.join(measures)}) with results ({', '.join(queries)}): "
+            f"metric {name!r} mixes measures ({', '.join(measured)}) with results ({', '.join(queries)}): "
             "measure in a base metric, and combine in a derived one"
+            if queries
+            else f"metric {name!r} takes labels ({plain}) and measures ({', '.join(measures)}): one or the other"
         )
     package = function.__module__.split(".")[0]
     return Metric(
@@ -184,6 +193,7 @@ def declared(
         assume,
         package,
         valid,
+        plain,
         states,
     )
 

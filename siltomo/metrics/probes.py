@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from siltomo.errors import CheckFailedError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample, Slab, in_stages
 from siltomo.metrics.declaration import Metric
+from siltomo.metrics.plain import labelled_array
 from siltomo.metrics.values import Answer, Distribution, Scalar
 from siltomo.units import dimension, registry, same_dimension
 
@@ -126,6 +127,8 @@ def _probe(request: Request, edge: float) -> Answer:
     sample = Sample(
         request.phase or "phase", (1,), (), (depth, *labels.shape[1:]), (edge, edge, edge), phases=phases
     )
+    if request.metric.plain:
+        return request.evaluate(labelled_array(labels, request.seen(sample)), sample)
     measures = request.measures(sample)
     totals: dict[Measure[Any], Any] = {}
     for stage in in_stages(measures.values()):

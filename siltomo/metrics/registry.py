@@ -16,8 +16,10 @@ from siltomo.errors import BadInputError, NotFoundError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample
 from siltomo.metrics.declaration import Metric, Setting, States, declared
 from siltomo.metrics.inputs import From
+from siltomo.metrics.plain import Labels, answer_of
 from siltomo.metrics.probes import prove_units
 from siltomo.metrics.values import Answer
+from siltomo.units import dimension, same_dimension
 
 __all__ = ["ENTRY_POINTS", "Registry", "Request", "metric", "registry"]
 
@@ -46,6 +48,10 @@ class Request:
             return ""
         return next(filter(None, (kind.lacks(sample) for kind in self.metric.measures.values())), "")
 
+    def is_fully_named(self, sample: Sample) -> bool:
+        """Return whether a sample names all that the metric measures."""
+        return all(kind.is_fully_named(sample) for kind in self.metric.measures.values())
+
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
         """Return the measures that a base metric needs on a sample, by argument."""
         sample = self.seen(sample)
@@ -60,6 +66,12 @@ class Request:
         """What the function takes besides its inputs."""
         every = {**self.parameters, **self.metric.fixed}
         return {name: value for name, value in every.items() if name in self.metric.arguments}
+
+    def evaluate(self, labels: Labels, sample: Sample) -> Answer:
+        """Compute the answer of a plain metric on a label volume, on the threads of this process."""
+        about = {"sample": self.seen(sample)} if "sample" in self.metric.arguments else {}
+        found = self.metric.function(**{self.metric.plain: labels}, **about, **self.settings)
+        return answer_of(found.compute() if hasattr(found, "compute") else found, self.metric.unit)
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer of a base metric from the totals of its measures."""
@@ -80,7 +92,8 @@ def metric(
 ) -> Callable[[F], F]:
     """Declare a metric.
 
-    A base metric takes the totals of the measures that its annotations name
+    A base metric in the plain form takes ``labels: Labels``, a lazy xarray array, and returns one: a number, or
+    a profile over its coordinate. In the block form it takes the totals of the measures that its annotations name
     (``Annotated[Total, MeasureClass]``), the sample, and returns an answer in the declared unit with lengths
     in um. A derived metric takes the results and fields that its annotations name
     (``Annotated[float, From(...)]``, ``Annotated[float, Field(...)]``; an argument without a mark is the
@@ -171,6 +184,12 @@ class Registry:
                     f"metric{hint}"
                 )
             units[argument] = found[0].unit
+            if query.unit and not same_dimension(query.unit, found[0].unit):
+                raise RegistrationError(
+                    f"metric {made.name!r}: its input {argument!r} asks for {query.unit} "
+                    f"({dimension(query.unit)}), but {query.metric} is in {found[0].unit} "
+                    f"({dimension(found[0].unit)})"
+                )
         return units
 
     def load_plugins(self) -> None:
