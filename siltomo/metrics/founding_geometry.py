@@ -13,12 +13,11 @@ from siltomo.metrics.blocks import Sample
 from siltomo.metrics.geometry_measures import (
     DepthThickness,
     ElectrodeSurfaces,
-    IsletSections,
-    Sections,
     Surfaces,
     ThicknessByDepth,
     round_step,
 )
+from siltomo.metrics.islet_measures import IsletSections, Sections
 from siltomo.metrics.measures import ThicknessConvention
 from siltomo.metrics.registry import metric
 from siltomo.metrics.values import Answer, Distribution, Scalar, Undefined

@@ -9,21 +9,18 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from siltomo.kernels import NoBackgroundError, ThicknessCounts, depth_bins, slab_bytes, slab_thickness_counts
 from siltomo.kernels.columns import NOT_A_CLASS, ColumnExtents, column_bytes, column_extents
 from siltomo.kernels.electrode import AXES, ELECTRODE, ElectrodeFrame, FrameError, Side, electrode_frame
-from siltomo.kernels.islets import BEYOND, CRACK, SOLID, UNSEEN, Islets, find_islets, join_islets
 from siltomo.metrics.blocks import Measure, Sample, Slab
 from siltomo.metrics.measures import ThicknessConvention
 
 __all__ = [
+    "LEAST_BIN",
     "NOT_ELECTRODE",
     "DepthThickness",
     "ElectrodeSurfaces",
-    "IsletSections",
-    "Sections",
     "Surfaces",
     "ThicknessByDepth",
     "electrode_values",
@@ -34,12 +31,6 @@ NOT_ELECTRODE = frozenset(
     {"collector", "separator", "outside", "gas", "electrolyte", "counter", "lithium", "casing", "air"}
 )
 """Phases that are no part of the electrode, where the domain does not say what is."""
-
-IN_CRACKS = ("crack", "gas", "electrolyte")
-"""Phases that part islets: cracks, and what fills them."""
-
-SECTIONS = 8
-"""Sections through an electrode in which islets are looked for."""
 
 LEAST_BIN = 4
 """Voxels of depth that a bin spans at least."""
@@ -257,117 +248,3 @@ def _deepest(frame: ElectrodeFrame, side: Side) -> float:
     shape = np.insert(np.array(surface.heights.shape), frame.axis, frame.length)
     ends = [(0.0, (n - 1) * step) for n, step in zip(shape, frame.spacing, strict=True)]
     return max(float(normal @ (np.array(corner) - plane.point)) for corner in product(*ends))
-
-
-@dataclass(frozen=True, eq=False)
-class IsletSections:
-    """Sections of an electrode parallel to its surfaces, and the islets in them."""
-
-    sample: Sample
-    codes: NDArray[np.uint8]
-    """What each pixel is, shape (sections, rows, columns); see `siltomo.kernels.islets`."""
-    steps: tuple[float, float]
-    """Distance from row to row and from column to column, in um."""
-    least_crack: float | None
-    words: str
-    """How the sections lie."""
-    axis: int
-
-    @cached_property
-    def islets(self) -> Islets:
-        """The islets of all sections."""
-        least = max(LEAST_BIN * max(self.steps), self.sample.min_feature_um or 0.0)
-        return join_islets(
-            [
-                find_islets(section, self.steps, least_crack=self.least_crack or 0.0, least_size=least)
-                for section in self.codes
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class Sections(Measure["IsletSections | str"]):
-    """Take sections of the electrode at equal steps between its surfaces; or say why there are none."""
-
-    least_crack: float | None
-
-    surroundings: ClassVar[bool] = True
-
-    @property
-    def needs(self) -> tuple[Measure[Any], ...]:
-        return (Surfaces.of(self.sample),)
-
-    @classmethod
-    def lacks(cls, sample: Sample) -> str:
-        if not sample.values_of("crack"):
-            there = ", ".join(name for name, _ in sample.phases)
-            return f"no phase 'crack' is named, which parts the islets (there: {there or 'nothing'})"
-        # with a declared axis, sections across the window do without surfaces
-        return "" if sample.depth_axis else Surfaces.lacks(sample)
-
-    def measure(self, slab: Slab) -> IsletSections | str:
-        placed = self._levels(slab.known[Surfaces.of(self.sample)].frame)
-        if isinstance(placed, str):
-            return placed
-        axis, levels, words = placed
-        codes = self._codes(slab.labels())
-        if axis == 0:
-            taken = np.zeros(levels.shape, np.uint8)
-            here = (levels >= slab.start) & (levels < slab.stop)
-            _, row, column = np.nonzero(here)
-            taken[here] = codes[levels[here] - slab.start, row, column]
-        else:
-            rows = levels[:, slab.start : slab.stop]
-            inside = (rows >= 0) & (rows < self.sample.shape[axis])
-            at = np.clip(rows, 0, self.sample.shape[axis] - 1)
-            z, other = np.ogrid[: rows.shape[1], : rows.shape[2]]
-            index = (z, at, other) if axis == 1 else (z, other, at)
-            taken = np.where(inside, codes[index], UNSEEN).astype(np.uint8)
-        steps = [edge for n, edge in enumerate(self.sample.spacing_um) if n != axis]
-        return IsletSections(self.sample, taken, (steps[0], steps[1]), self.least_crack, words, axis)
-
-    def merge(self, upper: IsletSections | str, lower: IsletSections | str) -> IsletSections | str:
-        if isinstance(upper, str) or isinstance(lower, str):
-            return upper
-        joined = (
-            np.maximum(upper.codes, lower.codes)
-            if upper.axis == 0
-            else np.concatenate([upper.codes, lower.codes], axis=1)
-        )
-        return replace(upper, codes=joined)
-
-    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
-        z, y, x = self.sample.shape
-        maps = SECTIONS * max(y * x, z * x, z * y)
-        return _SMALL + 16 * maps + 2 * planes * y * x + Surfaces.of(self.sample).memory(planes, 0)
-
-    def _levels(self, frame: ElectrodeFrame | str) -> tuple[int, NDArray[np.int64], str] | str:
-        """Return the depth axis and the index along it of each pixel of each section; or why there are none."""
-        shares = (np.arange(SECTIONS) + 0.5) / SECTIONS
-        try:
-            if isinstance(frame, str):
-                raise FrameError(frame)
-            low, high = frame.surface("collector"), frame.surface("separator")
-        except FrameError as error:
-            declared = self.sample.depth_axis.lstrip("+-")
-            if not declared:
-                return error.message
-            axis = AXES.index(declared)
-            across = [n for a, n in enumerate(self.sample.shape) if a != axis]
-            flat = np.floor(shares * self.sample.shape[axis]).astype(np.int64)
-            words = f"{SECTIONS} across {declared}, through the field of view"
-            return axis, np.broadcast_to(flat[:, np.newaxis, np.newaxis], (SECTIONS, *across)), words
-        shape = low.heights.shape
-        bottom, top = (surface.plane.heights((shape[0], shape[1])) for surface in (low, high))
-        heights = bottom + shares[:, np.newaxis, np.newaxis] * (top - bottom)
-        levels = np.rint(heights / frame.spacing[frame.axis]).astype(np.int64)
-        return frame.axis, levels, f"{SECTIONS} at equal steps between the fitted surfaces"
-
-    def _codes(self, labels: Any) -> NDArray[np.uint8]:
-        """Return what each voxel is in a section."""
-        cracks = [v for name in IN_CRACKS for v in self.sample.values_of(name)]
-        layers = [v for name in ("collector", "separator") for v in self.sample.values_of(name)]
-        codes = np.full(labels.shape, SOLID, np.uint8)
-        codes[np.isin(labels, cracks)] = CRACK
-        codes[np.isin(labels, [*layers, *self.sample.outside])] = BEYOND
-        return codes

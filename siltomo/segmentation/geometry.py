@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,9 @@ from siltomo.kernels.edges import EdgeFit, EdgeProfile, edge_profile, fit_edge
 from siltomo.kernels.electrode import ELECTRODE, ElectrodeFrame, FrameError, Side, Surface, electrode_frame
 
 __all__ = [
-    "COLLECTOR_SIDE",
-    "ELECTRODE_DOMAIN",
-    "OUTSIDE_DOMAIN",
-    "SEPARATOR_SIDE",
     "Geometry",
     "GreyRange",
     "PlaneReader",
-    "domain_codes",
     "edge_of",
     "geometry_of_greys",
     "geometry_of_labels",
@@ -39,9 +34,6 @@ PlaneReader = Callable[[int, int], NDArray[Any]]
 Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 
-OUTSIDE_DOMAIN, COLLECTOR_SIDE, ELECTRODE_DOMAIN, SEPARATOR_SIDE = 0, 1, 2, 3
-"""Codes of `domain_codes`: beyond what can be told, collector, electrode, separator."""
-
 SLAB = 64
 _REACH = 8.0
 """Voxels on either side of a surface that its profile spans."""
@@ -49,7 +41,6 @@ _FINE = 0.25
 """Bins of a profile across a surface, in voxels."""
 _TILES = 3
 """A surface's map is cut into so many parts along either axis to find its tilt in greys."""
-_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -323,75 +314,6 @@ def _moved(read: PlaneReader, geometry: Geometry, side: Side, slab: int) -> Surf
     return replace(
         surface, plane=turned, heights=surface.heights - plane.heights(shape) + turned.heights(shape)
     )
-
-
-def domain_codes(
-    geometry: Geometry,
-    start: int,
-    stop: int,
-    *,
-    follow: Literal["plane", "surface"] = "plane",
-    bridge: float = 0.0,
-) -> NDArray[np.uint8]:
-    """Return to which domain each voxel of some planes belongs.
-
-    Parameters
-    ----------
-    geometry
-        Where the surfaces are.
-    start, stop
-        The planes.
-    follow
-        Whether the domains end at the fitted planes, or at the surfaces as they are seen.
-    bridge
-        With ``surface``: the height map is smoothed over this length (um), and carried over cracks.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 codes of shape (stop - start, y, x): `COLLECTOR_SIDE`, `ELECTRODE_DOMAIN`, `SEPARATOR_SIDE`. Without
-        one of the surfaces, what lies beyond it cannot be told from the electrode, and is.
-
-    Raises
-    ------
-    FrameError
-        Neither surface is in view, or it cannot be told which side the collector is on.
-    """
-    frame = geometry.frame
-    if frame.upwards == 0:
-        raise FrameError(
-            "which side the collector is on cannot be told; declare the depth axis with its direction"
-        )
-    index = np.arange(start, stop) if frame.axis == 0 else np.arange(geometry.shape[frame.axis])
-    along = np.expand_dims(index * frame.spacing[frame.axis], [n for n in range(3) if n != frame.axis])
-    codes = np.full((stop - start, *geometry.shape[1:]), ELECTRODE_DOMAIN, np.uint8)
-    for code, side in ((COLLECTOR_SIDE, frame.collector), (SEPARATOR_SIDE, frame.separator)):
-        if isinstance(side, str):
-            continue
-        heights = _heights(side, follow, bridge)
-        here = np.expand_dims(heights if frame.axis == 0 else heights[start:stop], frame.axis)
-        beyond = (along < here) == ((code == COLLECTOR_SIDE) == (frame.upwards > 0))
-        codes[np.broadcast_to(beyond, codes.shape)] = code
-    return codes
-
-
-def _heights(surface: Surface, follow: str, bridge: float) -> NDArray[np.float64]:
-    """Return the height of a surface in each column: of its plane, or as seen and carried over gaps."""
-    from scipy.ndimage import gaussian_filter
-
-    shape = surface.heights.shape
-    plane = surface.plane.heights((shape[0], shape[1]))
-    if follow == "plane":
-        return plane
-    near = surface.plane.inliers(surface.heights)
-    away = np.where(near, surface.heights - plane, 0.0)
-    sigmas = [max(bridge / 2, step / 2) / step for step in surface.plane.steps]
-    weight = gaussian_filter(near.astype(np.float64), sigmas, mode="constant")
-    smooth = gaussian_filter(away, sigmas, mode="constant") / np.maximum(weight, _WEIGHT)
-    smooth *= np.minimum(weight / _WEIGHT, 1.0)
-    if bridge > 0:
-        return np.asarray(plane + smooth)
-    return np.asarray(plane + np.where(near, away, smooth))
 
 
 def _axes(depth_axis: str) -> tuple[int, ...]:

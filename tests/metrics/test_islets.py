@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siltomo.metrics import Answer, Distribution, Scalar, Undefined
+from siltomo.metrics import Answer, Distribution, Sample, Scalar, Slab, Undefined
+from siltomo.metrics.geometry_measures import Surfaces
+from siltomo.metrics.islet_measures import Sections
 
 Compute = Callable[..., Answer]
 
@@ -172,3 +175,19 @@ def test_islets_do_not_depend_on_the_blocks(
 ) -> None:
     made = electrode(network(4, 14, 2.0, jitter=0.2, missing=missing, seed=seed), height=8)
     assert compute("islet_size", made, phases=NAMES, cuts=cuts) == compute("islet_size", made, phases=NAMES)
+
+
+def test_memory_stays_below_what_is_stated() -> None:
+    made = electrode(network(10, 20, 3.0), height=40)
+    phases = tuple((name, (value,)) for value, name in NAMES.items())
+    sample = Sample("", (), (), made.shape, (1.0, 1.0, 1.0), "cell", phases=phases)  # type: ignore[arg-type]
+    surfaces, sections = Surfaces.of(sample), Sections(sample, None)
+    known = {surfaces: surfaces.measure(Slab(lambda a, b: made[a:b], 0, 48, 48))}
+    for measure in (surfaces, sections):
+        slab = Slab(lambda a, b: made[a:b], 0, 16, 48, known=known)
+        measure.measure(slab)
+        tracemalloc.start()
+        measure.measure(slab)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak <= measure.memory(16, 0)

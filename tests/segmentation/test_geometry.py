@@ -12,14 +12,12 @@ from scipy.special import ndtr
 
 from siltomo.errors import BadInputError
 from siltomo.kernels.electrode import FrameError
-from siltomo.segmentation.geometry import (
+from siltomo.segmentation.geometry import GreyRange, geometry_of_greys, geometry_of_labels
+from siltomo.segmentation.geometry_domains import (
     COLLECTOR_SIDE,
     ELECTRODE_DOMAIN,
     SEPARATOR_SIDE,
-    GreyRange,
     domain_codes,
-    geometry_of_greys,
-    geometry_of_labels,
 )
 
 LAYERS = {"collector": GreyRange(160), "separator": GreyRange(high=70)}
