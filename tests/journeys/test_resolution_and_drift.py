@@ -51,8 +51,10 @@ def test_two_halves_give_the_resolution_and_apply_it(cli: Cli) -> None:
     assert cli("segment", "import", "even", "l.npy", "--phases", "1=crack", "--id", "even-seg").code == 0
     found = cli("segment", "resolution", "even", "--half", "odd", "--json").data
     assert (found["method"], found["unit"], found["criterion"]) == ("two halves", "um", "half_bit")
-    # signal and noise meet where 1000^2 (4 pi s^2)^(3/2) exp(-(2 pi s f)^2) falls to half a bit of 600^2
-    assert 2.0 < found["resolution"] < 4.5
+    # the signal's power is 1000^2 (4 pi s^2)^(3/2) exp(-(2 pi s f)^2), with s of two voxels of 0.5 um; that of the
+    # noise is 600^2; a correlation of 0.1716 is a ratio of 0.207
+    ratio = 1000**2 * (4 * np.pi * 4) ** 1.5 / (600**2 * 0.207)
+    assert found["resolution"] == pytest.approx(0.5 * 4 * np.pi / np.sqrt(np.log(ratio)), rel=0.08)
     assert found["applied_to"] == []
     applied = cli("segment", "resolution", "even", "--half", "odd", "--apply", "--json").data
     assert applied["applied_to"] == ["even-seg"]
