@@ -25,7 +25,8 @@ class FailOn(StrEnum):
 
 
 Name = Annotated[
-    str, typer.Argument(help="A study file, its folder, or a study that comes with siltomo.", show_default=False)
+    str,
+    typer.Argument(help="A study file, its folder, or a study that comes with siltomo.", show_default=False),
 ]
 Fail = Annotated[
     FailOn | None,
@@ -33,7 +34,9 @@ Fail = Annotated[
 ]
 Only = Annotated[
     str | None,
-    typer.Option("--verdict", help="Show only rows with this verdict, such as inconsistent.", show_default=False),
+    typer.Option(
+        "--verdict", help="Show only rows with this verdict, such as inconsistent.", show_default=False
+    ),
 ]
 Html = Annotated[
     Path | None, typer.Option("--html", help="Write a page that needs no network.", show_default=False)
@@ -80,7 +83,9 @@ def check(name: Name, verdict: Only = None, html: Html = None, fail_on: Fail = N
 def _checked(done: Any, rows: list[dict[str, Any]], html: Path | None) -> str:
     shown = [{**row, "flags": row["flags"]} for row in rows]
     columns = ["id", "recomputed", "reported", "unit", "ratio", "verdict", "flags"]
-    doubtful = [row for row in rows if row["verdict"] in ("inconsistent", "not reproducible") and row["explanation"]]
+    doubtful = [
+        row for row in rows if row["verdict"] in ("inconsistent", "not reproducible") and row["explanation"]
+    ]
     words = [f"\n{row['id']}: {row['claim']}\n  {row['explanation']}" for row in doubtful]
     counts = [f"{number} {name}" for name, number in done.counts("relation").items()]
     total = sum(done.counts("relation").values())
@@ -102,5 +107,8 @@ def _shown(found: dict[str, Any]) -> str:
         lines += ["", table(found["scans"])]
     columns = ["id", "printed", "unit", "of", "formulation", "cycle", "half", "population", "place"]
     lines += ["", table(found["reported_values"], columns)]
-    lines += ["", f"{found['relations']} relations, {found['claims']} claims: siltomo study check {study['id']}"]
+    lines += [
+        "",
+        f"{found['relations']} relations, {found['claims']} claims: siltomo study check {study['id']}",
+    ]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -176,9 +176,14 @@ def declared(document: Document) -> Declared:
     definitions = _definitions(document)
     taken = sorted(set(values) & set(definitions))
     if taken:
-        raise RecordError(f"{taken[0]!r} is both a value and a definition", where=document.place(("definitions",)))
+        raise RecordError(
+            f"{taken[0]!r} is both a value and a definition", where=document.place(("definitions",))
+        )
     relations = tuple(_templates(document, "relations", Relation))
-    populations = {id_: _model(document, Population, "populations", id_, f) for id_, f in entries(document, "populations")}
+    populations = {
+        id_: _model(document, Population, "populations", id_, f)
+        for id_, f in entries(document, "populations")
+    }
     for id_, fields in entries(document, "protocols"):
         _model(document, Protocol, "protocols", id_, fields)
     made = Declared(
@@ -187,7 +192,9 @@ def declared(document: Document) -> Declared:
         relations=relations,
         claims=tuple(_templates(document, "claims", Claim)),
         populations=populations,
-        imaging=tuple(_model(document, Imaging, "imaging", id_, f) for id_, f in entries(document, "imaging")),
+        imaging=tuple(
+            _model(document, Imaging, "imaging", id_, f) for id_, f in entries(document, "imaging")
+        ),
         formulations=tuple(id_ for id_, _ in entries(document, "formulations")),
     )
     _check_references(document, made)
@@ -195,7 +202,12 @@ def declared(document: Document) -> Declared:
 
 
 def _model(document: Document, model: type[M], section: str, id_: str, fields: Mapping[str, Any]) -> M:
-    return validated(model, {"id": id_, **fields}, place=lambda path: document.place((section, id_, *path)))
+    return validated(model, {"id": id_, **fields}, place=_placed(document, section, id_))
+
+
+def _placed(document: Document, *at: str | int) -> Callable[[tuple[str | int, ...]], str]:
+    """Return what names the place of a field, given its path inside an entry."""
+    return lambda path: document.place((*at, *path))
 
 
 def _templates(document: Document, section: str, model: type[M]) -> Iterator[M]:
@@ -206,7 +218,7 @@ def _templates(document: Document, section: str, model: type[M]) -> Iterator[M]:
             if made in seen:
                 raise RecordError(f"{made!r} is made twice", where=at)
             seen.add(made)
-            yield validated(model, {**own, "id": made}, place=lambda path, i=id_: document.place((section, i, *path)))
+            yield validated(model, {**own, "id": made}, place=_placed(document, section, id_))
 
 
 def _values(document: Document) -> dict[str, Value]:
@@ -215,7 +227,7 @@ def _values(document: Document) -> dict[str, Value]:
         record = validated(
             ReportedValue,
             {"id": id_, **fields},
-            place=lambda path, i=id_: document.place(("reported_values", i, *path)),
+            place=_placed(document, "reported_values", id_),
         )
         values[id_] = reported_value(record)
     for id_, fields in entries(document, "constants"):
@@ -236,7 +248,9 @@ def _of_cells(document: Document) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for id_, fields in entries(document, "cells"):
         record = validated(
-            RECORDS["cell"], {"id": id_, **fields}, place=lambda path, i=id_: document.place(("cells", i, *path))
+            RECORDS["cell"],
+            {"id": id_, **fields},
+            place=_placed(document, "cells", id_),
         )
         for name in type(record).model_fields:
             quantity = getattr(record, name)
@@ -251,10 +265,7 @@ def _ingredients(document: Document, id_: str, fields: Mapping[str, Any]) -> lis
     at = ("formulations", id_, "ingredients")
     if not isinstance(given, list) or not all(isinstance(part, dict) for part in given):
         raise RecordError("ingredients is a list of materials", where=document.place(at))
-    return [
-        validated(Ingredient, part, place=lambda path, n=n: document.place((*at, n, *path)))
-        for n, part in enumerate(given)
-    ]
+    return [validated(Ingredient, part, place=_placed(document, *at, n)) for n, part in enumerate(given)]
 
 
 def _definitions(document: Document) -> dict[str, Node]:
@@ -268,7 +279,9 @@ def _definitions(document: Document) -> dict[str, Node]:
                 raise RecordError(error.message, where=document.place(("formulations", id_))) from error
     found = document.data.get("definitions") or {}
     if not isinstance(found, dict):
-        raise RecordError("definitions is a mapping from names to expressions", where=document.place(("definitions",)))
+        raise RecordError(
+            "definitions is a mapping from names to expressions", where=document.place(("definitions",))
+        )
     for name, text in found.items():
         at = document.place(("definitions", name))
         if not isinstance(text, str | int | float) or isinstance(text, bool):
@@ -290,15 +303,16 @@ def _check_references(document: Document, study: Declared) -> None:
     for setting in study.imaging:
         for name in (setting.voxel, *setting.fields, *setting.pixels):
             if name not in study.values:
-                raise RecordError(f"there is no value {name!r}", where=document.place(("imaging", setting.id)))
-    for value in study.values.values():
-        if value.record is not None and value.record.population:
-            if value.record.population not in study.populations:
-                known = ", ".join(study.populations) or "none"
                 raise RecordError(
-                    f"there is no population {value.record.population!r}; the study has: {known}",
-                    where=document.place(("reported_values", value.name)),
+                    f"there is no value {name!r}", where=document.place(("imaging", setting.id))
                 )
+    for value in study.values.values():
+        if value.population and value.population not in study.populations:
+            known = ", ".join(study.populations) or "none"
+            raise RecordError(
+                f"there is no population {value.population!r}; the study has: {known}",
+                where=document.place(("reported_values", value.name)),
+            )
 
 
 def with_components(document: Document, id_: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def check(name: str) -> StudyCheck:
 def _header(document: Document) -> Study:
     given = document.data.get("study")
     if not isinstance(given, dict):
-        raise RecordError("says not which study it is: study: {id: ..., title: ...}", where=str(document.path))
+        raise RecordError(
+            "says not which study it is: study: {id: ..., title: ...}", where=str(document.path)
+        )
     return validated(Study, given, place=lambda path: document.place(("study", *path)))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from siltomo.errors import ExpressionError, UnitError
-from siltomo.studies.declarations import Claim
+from siltomo.studies.declarations import Claim, Otherwise
 from siltomo.studies.declared import Declared
 from siltomo.studies.evaluate import basis_of, evaluate
 from siltomo.studies.expressions import Node, Operation
 from siltomo.studies.judge import context_flags
 from siltomo.studies.rows import Checked, Row, Verdict, finite, shown
-from siltomo.studies.values import Span
+from siltomo.studies.values import Span, Value
 
 __all__ = ["ledger"]
 
@@ -31,6 +31,10 @@ class _Sides:
     """Words when the two sides are fractions of different wholes."""
     nodes: tuple[Node, Node]
 
+    def inputs(self, study: Declared) -> tuple[Value, ...]:
+        """Return what the two sides come down to."""
+        return tuple(study.inputs(Operation("-", *self.nodes)))
+
 
 def ledger(study: Declared, claim: Claim) -> Iterator[Checked]:
     """Judge a claim as it was made, then by the other measures it names.
@@ -40,15 +44,15 @@ def ledger(study: Declared, claim: Claim) -> Iterator[Checked]:
     ExpressionError
         When a side cannot be read or names what the study does not have.
     """
-    stated = _weigh(study, claim.left, claim.right, claim.unit, claim)
-    others = [(o, _weigh(study, o.left, o.right, o.unit or claim.unit, claim)) for o in claim.otherwise]
+    stated = _weigh(study, claim.left, claim.right, claim.unit)
+    others = [(o, _weigh(study, o.left, o.right, o.unit or claim.unit)) for o in claim.otherwise]
     outcomes = [_holds(claim, sides) for _, sides in others if isinstance(sides, _Sides)]
     yield _row(study, claim, stated, differs=False in outcomes)
     for n, (other, sides) in enumerate(others, start=1):
-        yield _alternative(study, claim, f"claim:{claim.id}/{n}", other.by, other.unit or claim.unit, sides)
+        yield _alternative(study, claim, n, other, sides)
 
 
-def _weigh(study: Declared, left: str | float, right: str | float, unit: str, claim: Claim) -> _Sides | str:
+def _weigh(study: Declared, left: str | float, right: str | float, unit: str) -> _Sides | str:
     """Evaluate both sides together, so that what they share cancels; words where the units do not work out."""
     one, other = study.read(left), study.read(right)
     try:
@@ -83,12 +87,10 @@ def _holds(claim: Claim, sides: _Sides) -> bool | None:
 
 
 def _row(study: Declared, claim: Claim, sides: _Sides | str, *, differs: bool) -> Checked:
-    id_ = f"claim:{claim.id}"
+    id_, expression = f"claim:{claim.id}", f"{claim.left} {claim.says} {claim.right}"
     if isinstance(sides, str):
-        row = Row(
-            id_, claim.claim, unit=claim.unit, verdict=Verdict.INCONSISTENT, flags=("dimension",), explanation=sides
-        )
-        return Checked(row, "claim", f"{claim.left} {claim.says} {claim.right}", family=claim.family)
+        row = _broken(id_, claim.claim, claim.unit, sides)
+        return Checked(row, "claim", expression, family=claim.family)
     holds = _holds(claim, sides)
     flags = list(sides.flags)
     said = [_sentence(claim, sides, claim.unit, holds)]
@@ -102,39 +104,45 @@ def _row(study: Declared, claim: Claim, sides: _Sides | str, *, differs: bool) -
     if differs:
         flags.append("depends_on_measure")
         said.append("by another measure it does not hold")
-    return Checked(_filled(id_, claim.claim, sides, claim.unit, verdict, flags, said), "claim",
-                   f"{claim.left} {claim.says} {claim.right}", tuple(study.inputs(Operation("-", *sides.nodes))),
-                   claim.family)  # fmt: skip
+    row = replace(
+        _numbers(id_, claim.claim, claim.unit, sides),
+        verdict=verdict,
+        flags=tuple(flags),
+        explanation=". ".join(said),
+    )
+    return Checked(row, "claim", expression, sides.inputs(study), claim.family)
 
 
 def _alternative(
-    study: Declared, claim: Claim, id_: str, by: str, unit: str, sides: _Sides | str
+    study: Declared, claim: Claim, number: int, other: Otherwise, sides: _Sides | str
 ) -> Checked:
-    words = f"{claim.claim}; by {by}"
+    id_, unit = f"claim:{claim.id}/{number}", other.unit or claim.unit
+    words = f"{claim.claim}; by {other.by}"
+    expression = f"{other.left} {claim.says} {other.right}"
     if isinstance(sides, str):
-        row = Row(id_, words, unit=unit, verdict=Verdict.INCONSISTENT, flags=("dimension",), explanation=sides)
-        return Checked(row, "alternative", family=claim.family)
+        return Checked(_broken(id_, words, unit, sides), "alternative", expression, family=claim.family)
     holds = _holds(claim, sides)
     flags = [{True: "holds", None: "undecided", False: "does_not_hold"}[holds], *sides.flags]
     said = [_sentence(claim, sides, unit, holds)]
     if sides.basis:
         flags.append("basis")
         said.append(f"unlike wholes are compared: {sides.basis}")
-    inputs = tuple(study.inputs(Operation("-", *sides.nodes)))
-    row = _filled(id_, words, sides, unit, Verdict.DERIVED, flags, said)
-    return Checked(row, "alternative", f"{sides.nodes[0]} {claim.says} {sides.nodes[1]}", inputs, claim.family)
+    row = replace(_numbers(id_, words, unit, sides), flags=tuple(flags), explanation=". ".join(said))
+    return Checked(row, "alternative", expression, sides.inputs(study), claim.family)
+
+
+def _broken(id_: str, words: str, unit: str, why: str) -> Row:
+    return Row(id_, words, unit=unit, verdict=Verdict.INCONSISTENT, flags=("dimension",), explanation=why)
 
 
 def _sentence(claim: Claim, sides: _Sides, unit: str, holds: bool | None) -> str:
     word = {True: "holds", None: "cannot be decided within rounding", False: "does not hold"}[holds]
     within = f" within {claim.within.value:.0%}" if claim.within else ""
     left, right = shown(sides.left), shown(sides.right)
-    return f"{left} {_WORDS[claim.says]} {right} {unit}{within}: {word}"
+    return f"{left} {_WORDS[claim.says]} {right}{'' if unit == '1' else f' {unit}'}{within}: {word}"
 
 
-def _filled(
-    id_: str, words: str, sides: _Sides, unit: str, verdict: Verdict, flags: list[str], said: list[str]
-) -> Row:
+def _numbers(id_: str, words: str, unit: str, sides: _Sides) -> Row:
     return Row(
         id_,
         words,
@@ -144,7 +152,4 @@ def _filled(
         finite(sides.right),
         unit,
         None if sides.ratio is None else finite(sides.ratio),
-        verdict,
-        tuple(flags),
-        ". ".join(said),
     )

@@ -161,7 +161,9 @@ class Claim(Model):
     @model_validator(mode="after")
     def _close_says_how_close(self) -> Self:
         if (self.says == "close") != (self.within is not None):
-            raise ValueError("a claim that two numbers are close says within what, and only such a claim: within: 10 %")
+            raise ValueError(
+                "a claim that two numbers are close says within what, and only such a claim: within: 10 %"
+            )
         return self
 
 
@@ -195,7 +197,9 @@ def _choices(given: Any, where: str) -> list[dict[str, Any]]:
     if given is None:
         return [{}]
     if isinstance(given, dict) and all(isinstance(values, list) for values in given.values()):
-        return [dict(zip(given, combination, strict=True)) for combination in itertools.product(*given.values())]
+        return [
+            dict(zip(given, combination, strict=True)) for combination in itertools.product(*given.values())
+        ]
     if isinstance(given, list) and all(isinstance(choice, dict) for choice in given):
         return given
     raise RecordError("'for' is a mapping from words to lists, or a list of mappings", where=where)

@@ -55,4 +55,6 @@ class Declared:
     def measured(self, values: list[Value]) -> list[Value]:
         """Return those that were measured on a population."""
         known = self.populations
-        return [v for v in values if v.population and (v.population not in known or known[v.population].measured)]
+        return [
+            v for v in values if v.population and (v.population not in known or known[v.population].measured)
+        ]

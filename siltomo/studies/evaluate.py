@@ -95,14 +95,22 @@ def evaluate(node: Node, values: Mapping[str, Value], *, exact: frozenset[str] =
     nominal_inputs = {name: _root_factor(values[name], values[name].nominal) for name in used}
     nominal = _number(node, nominal_inputs)
     ends = {
-        name: (_root_factor(values[name], values[name].span.low), _root_factor(values[name], values[name].span.high))
+        name: (
+            _root_factor(values[name], values[name].span.low),
+            _root_factor(values[name], values[name].span.high),
+        )
         for name in used
         if name not in exact
     }
     uncertain = [name for name, (low, high) in ends.items() if low != high]
-    found = [nominal, *(_number(node, {**nominal_inputs, **c}) for c in _corners(node, uncertain, ends, nominal_inputs))]
+    found = [
+        nominal,
+        *(_number(node, {**nominal_inputs, **c}) for c in _corners(node, uncertain, ends, nominal_inputs)),
+    ]
     if any(math.isnan(number) for number in found):
-        raise ExpressionError(f"'{node}' cannot be bounded: an input is open on one side, or zero is divided by")
+        raise ExpressionError(
+            f"'{node}' cannot be bounded: an input is open on one side, or zero is divided by"
+        )
     return Evaluated(nominal, Span(min(found), max(found)), dimension, node)
 
 
@@ -115,7 +123,8 @@ def _corners(
         return
     # too many for all corners: the two that the slope along each input points at
     rising = {
-        name: _number(node, {**nominal, name: ends[name][1]}) >= _number(node, {**nominal, name: ends[name][0]})
+        name: _number(node, {**nominal, name: ends[name][1]})
+        >= _number(node, {**nominal, name: ends[name][0]})
         for name in uncertain
     }
     yield {name: ends[name][0 if rising[name] else 1] for name in uncertain}
@@ -164,7 +173,11 @@ def _number(node: Node, at: Mapping[str, float]) -> float:
             return _safely(lambda: _number(base, at) ** exponent)
         case Operation(sign=sign, left=left, right=right):
             one, other = _number(left, at), _number(right, at)
-            return _safely(lambda: {"+": one.__add__, "-": one.__sub__, "*": one.__mul__}.get(sign, one.__truediv__)(other))
+            return _safely(
+                lambda: {"+": one.__add__, "-": one.__sub__, "*": one.__mul__}.get(sign, one.__truediv__)(
+                    other
+                )
+            )
         case Call(function=function, arguments=arguments):
             numbers = [_number(argument, at) for argument in arguments]
             return _safely(lambda: _FUNCTIONS[function](*numbers))
@@ -210,7 +223,13 @@ def basis_of(node: Node, values: Mapping[str, Value]) -> tuple[str, list[str]]:
             (one, clashes), (other, more) = basis_of(left, values), basis_of(right, values)
             found = [*clashes, *more]
             if sign not in "+-":
-                scaled = one if isinstance(right, Literal) else other if isinstance(left, Literal) and sign == "*" else ""
+                scaled = (
+                    one
+                    if isinstance(right, Literal)
+                    else other
+                    if isinstance(left, Literal) and sign == "*"
+                    else ""
+                )
                 return scaled, found
             if one and other and one != other:
                 found.append(f"'{left}' is of {one}, '{right}' of {other}")
@@ -218,13 +237,15 @@ def basis_of(node: Node, values: Mapping[str, Value]) -> tuple[str, list[str]]:
         case Power(base=base):
             return "", basis_of(base, values)[1]
         case Call(function=function, arguments=arguments):
-            each = [basis_of(argument, values) for argument in arguments]
-            known = {basis for basis, _ in each if basis}
-            inner = [clash for _, clashes in each for clash in clashes]
-            if function in ("min", "max", "abs"):
-                clash = [f"'{node}' compares fractions of {' and of '.join(sorted(known))}"] if len(known) > 1 else []
-                return next(iter(sorted(known)), ""), inner + clash
-            return "", inner
+            return _basis_of_call(node, function, [basis_of(argument, values) for argument in arguments])
     return "", []
 
 
+def _basis_of_call(node: Node, function: str, each: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
+    known = sorted({basis for basis, _ in each if basis})
+    clashes = [clash for _, inner in each for clash in inner]
+    if function not in ("min", "max", "abs"):
+        return "", clashes
+    if len(known) > 1:
+        clashes.append(f"'{node}' compares fractions of {' and of '.join(known)}")
+    return (known[0] if known else ""), clashes

@@ -14,7 +14,19 @@ from dataclasses import dataclass, replace
 from siltomo.errors import ExpressionError, UnitError
 from siltomo.units import Quantity
 
-__all__ = ["Call", "Literal", "Name", "Node", "Operation", "Power", "inlined", "names", "parse", "renamed", "terms"]
+__all__ = [
+    "Call",
+    "Literal",
+    "Name",
+    "Node",
+    "Operation",
+    "Power",
+    "inlined",
+    "names",
+    "parse",
+    "substituted",
+    "terms",
+]
 
 _MAX_LENGTH = 1000
 _MAX_DEPTH = 60
@@ -53,7 +65,10 @@ class Operation:
     right: Node
 
     def __str__(self) -> str:
-        left, right = _bracketed(self.left, self.sign, last=False), _bracketed(self.right, self.sign, last=True)
+        left, right = (
+            _bracketed(self.left, self.sign, last=False),
+            _bracketed(self.right, self.sign, last=True),
+        )
         return f"{left} {self.sign} {right}"
 
 
@@ -113,11 +128,11 @@ def parse(text: str | float) -> Node:
 def _refused(text: str, why: str) -> ExpressionError:
     return ExpressionError(
         f"cannot read the expression {text[:120]!r}: {why}. Write arithmetic over values of the study, such as "
-        f"\"delithiated / lithiated\" or \"0.5 * '3 mm'\"; functions: {', '.join(FUNCTIONS)}"
+        f'"delithiated / lithiated" or "0.5 * \'3 mm\'"; functions: {", ".join(FUNCTIONS)}'
     )
 
 
-def _node(text: str, tree: ast.expr, depth: int) -> Node:
+def _node(text: str, tree: ast.expr, depth: int) -> Node:  # noqa: PLR0911 -- a kind of node, a return
     if depth > _MAX_DEPTH:
         raise _refused(text, f"it is nested more than {_MAX_DEPTH} deep")
     match tree:
@@ -209,15 +224,15 @@ def rebuilt(node: Node, change: Callable[[Name], Node]) -> Node:
     return node
 
 
-def renamed(node: Node, new: Mapping[str, str]) -> Node:
-    """Return the expression with other names.
+def substituted(node: Node, new: Mapping[str, Node]) -> Node:
+    """Return the expression with something else in the place of some names.
 
     Examples
     --------
-    >>> str(renamed(parse("a / (a + b)"), {"a": "c"}))
+    >>> str(substituted(parse("a / (a + b)"), {"a": parse("c")}))
     'c / (c + b)'
     """
-    return rebuilt(node, lambda name: Name(new.get(name.name, name.name)))
+    return rebuilt(node, lambda name: new.get(name.name, name))
 
 
 def inlined(node: Node, definitions: Mapping[str, Node], *, inside: tuple[str, ...] = ()) -> Node:
@@ -254,6 +269,8 @@ def terms(node: Node) -> list[Node]:
 
 def _bracketed(node: Node, sign: str, *, last: bool) -> str:
     inner = isinstance(node, Operation) and (
-        (sign in "*/" and node.sign in "+-") or (last and sign in "-/" and node.sign != "*") or (last and sign == "/")
+        (sign in "*/" and node.sign in "+-")
+        or (last and sign in "-/" and node.sign != "*")
+        or (last and sign == "/")
     )
     return f"({node})" if inner else str(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from siltomo.errors import ExpressionError, UnitError
 from siltomo.model import Qualifier, ReportedValue
@@ -27,6 +28,29 @@ _SIGNS = {
 }
 
 
+@dataclass
+class _Judgement:
+    """A relation on its way to a row: what is doubtful, what there is to say."""
+
+    relation: Relation
+    flags: list[str]
+    said: list[str]
+
+    def row(self, verdict: Verdict, **columns: Any) -> Row:
+        """Return the row; the columns that are not given stay empty."""
+        flags, said = tuple(dict.fromkeys(self.flags)), ". ".join(part for part in self.said if part)
+        given = {"unit": self.relation.unit, **columns}
+        return Row(
+            self.relation.id, self.relation.claim, verdict=verdict, flags=flags, explanation=said, **given
+        )
+
+    def misfit(self, error: UnitError, **columns: Any) -> Row:
+        """Return the row of a relation whose units do not work out."""
+        self.flags.insert(0, "dimension")
+        self.said.insert(0, error.message)
+        return self.row(Verdict.INCONSISTENT, **columns)
+
+
 def judge(study: Declared, relation: Relation) -> Checked:
     """Evaluate one relation and judge it.
 
@@ -42,36 +66,33 @@ def judge(study: Declared, relation: Relation) -> Checked:
     if relation.assumes and "assumed" not in flags:
         flags.append("assumed")
     about = f"assumes that {'; '.join(relation.assumes)}" if relation.assumes else ""
-    said = [part for part in (about, relation.notes) if part]
+    made = _Judgement(relation, flags, [about, relation.notes])
+    return Checked(
+        _judged(study, made, node, reported),
+        "relation",
+        str(relation.compute),
+        tuple(inputs),
+        relation.family,
+    )
+
+
+def _judged(study: Declared, made: _Judgement, node: Node, reported: Value | None) -> Row:
     try:
         found = evaluate(node, study.values)
+        if made.relation.bounded:
+            return _bounded(study, made, found)
+        if reported is None:
+            return made.row(Verdict.DERIVED, **_numbers(*found.in_unit(made.relation.unit)))
+        return _compared(study, made, found, reported)
     except UnitError as error:
-        row = Row(
-            relation.id,
-            relation.claim,
-            reported=reported_text(reported),
-            unit=relation.unit,
-            verdict=Verdict.INCONSISTENT,
-            flags=("dimension", *flags),
-            explanation=". ".join([error.message, *said]),
-        )
-        return Checked(row, "relation", str(relation.compute), tuple(inputs), relation.family)
+        return made.misfit(error, reported=reported_text(reported))
     except ExpressionError as error:
-        row = Row(
-            relation.id,
-            relation.claim,
-            verdict=Verdict.NOT_REPRODUCIBLE,
-            flags=tuple(flags),
-            explanation=". ".join([error.message, *said]),
-        )
-        return Checked(row, "relation", str(relation.compute), tuple(inputs), relation.family)
-    if relation.bounded:
-        row = _bounded(study, relation, found, flags, said)
-    elif reported is None:
-        row = _derived(relation, found, flags, said)
-    else:
-        row = _compared(study, relation, found, reported, flags, said)
-    return Checked(row, "relation", str(relation.compute), tuple(inputs), relation.family)
+        made.said.insert(0, error.message)
+        return made.row(Verdict.NOT_REPRODUCIBLE, reported=reported_text(reported))
+
+
+def _numbers(number: float, span: Span) -> dict[str, float | None]:
+    return {"recomputed": finite(number), "low": finite(span.low), "high": finite(span.high)}
 
 
 def _reported(study: Declared, relation: Relation) -> Value | None:
@@ -126,33 +147,13 @@ def overlapping_windows(node: Node, values: Mapping[str, Value]) -> list[tuple[V
         for other, second, least_too in summed[n + 1 :]:
             tops = [r.max_feature.value for r in (record, second) if r.max_feature is not None]
             scales = record.scale != second.scale
-            if scales and record.cycle == second.cycle and max(least, least_too) < min(tops, default=math.inf):
+            if (
+                scales
+                and record.cycle == second.cycle
+                and max(least, least_too) < min(tops, default=math.inf)
+            ):
                 pairs.append((one, other))
     return pairs
-
-
-def _derived(relation: Relation, found: Evaluated, flags: list[str], said: list[str]) -> Row:
-    try:
-        number, span = found.in_unit(relation.unit)
-    except UnitError as error:
-        return Row(
-            relation.id,
-            relation.claim,
-            unit=relation.unit,
-            verdict=Verdict.INCONSISTENT,
-            flags=("dimension", *flags),
-            explanation=". ".join([error.message, *said]),
-        )
-    return Row(
-        relation.id,
-        relation.claim,
-        finite(number),
-        finite(span.low),
-        finite(span.high),
-        unit=relation.unit,
-        flags=tuple(flags),
-        explanation=". ".join(said),
-    )
 
 
 @dataclass(frozen=True)
@@ -162,41 +163,37 @@ class _Bound:
     span: Span
 
 
-def _bounded(study: Declared, relation: Relation, found: Evaluated, flags: list[str], said: list[str]) -> Row:
+def _bounded(study: Declared, made: _Judgement, found: Evaluated) -> Row:
+    relation = made.relation
     number, span = found.in_unit(relation.unit)
     bounds = []
     for word, expression in (("≥", relation.at_least), ("≤", relation.at_most)):
         if expression is not None:
-            limit = study.evaluate(expression)
-            inputs = [*study.inputs(study.read(relation.compute)), *study.inputs(study.read(expression))]
-            flags += [f for f in context_flags(study, inputs, study.read(expression)) if f not in flags]
-            bounds.append(_Bound(word, *limit.in_unit(relation.unit)))
-    kept = [_kept(number, span, bound) for bound in bounds]
-    if all(kept):
+            limit = study.read(expression)
+            bounds.append(_Bound(word, *evaluate(limit, study.values).in_unit(relation.unit)))
+            made.flags += context_flags(study, [*study.inputs(found.node), *study.inputs(limit)], limit)
+    broken = next((bound for bound in bounds if not _may_be_kept(span, bound)), None)
+    if all(_kept(number, bound) for bound in bounds):
         verdict = Verdict.REPRODUCES
-    elif all(_may_be_kept(span, bound) for bound in bounds):
+    elif broken is None:
         verdict = Verdict.ROUNDING
     else:
-        verdict = Verdict.NOT_REPRODUCIBLE if "assumed" in flags else Verdict.INCONSISTENT
-        broken = next(bound for bound in bounds if not _may_be_kept(span, bound))
-        said = [f"{shown(number)} is not {broken.word} {shown(broken.number)} {relation.unit}", *said]
+        verdict = Verdict.NOT_REPRODUCIBLE if "assumed" in made.flags else Verdict.INCONSISTENT
+        limits = f"{shown(number)} is not {broken.word} {shown(broken.number)} {relation.unit}"
+        made.said.insert(0, limits.removesuffix(" 1"))
     nearest = min(bounds, key=lambda bound: abs(bound.number - number))
-    return Row(
-        relation.id,
-        relation.claim,
-        finite(number),
-        finite(span.low),
-        finite(span.high),
-        reported=" and ".join(f"{bound.word} {shown(bound.number)}" for bound in bounds),
-        unit=relation.unit,
-        ratio=finite(number / nearest.number) if nearest.number else None,
-        verdict=verdict,
-        flags=tuple(flags),
-        explanation=". ".join(said),
-    )
+    ratio = finite(number / nearest.number) if nearest.number else None
+    return made.row(verdict, reported=_limits(bounds), ratio=ratio, **_numbers(number, span))
 
 
-def _kept(number: float, span: Span, bound: _Bound) -> bool:
+def _limits(bounds: list[_Bound]) -> str:
+    each = {shown(bound.number) for bound in bounds}
+    if len(bounds) == 2 and len(each) == 1:
+        return f"= {each.pop()}"
+    return " and ".join(f"{bound.word} {shown(bound.number)}" for bound in bounds)
+
+
+def _kept(number: float, bound: _Bound) -> bool:
     reach = Span(bound.number, math.inf) if bound.word == "≥" else Span(-math.inf, bound.number)
     return reach.holds(number)
 
@@ -206,7 +203,9 @@ def _may_be_kept(span: Span, bound: _Bound) -> bool:
     return reach.meets(span)
 
 
-def verdict_of(number: float, span: Span, printed: Span, coarse: Span, *, assumed: bool) -> tuple[Verdict, bool]:
+def verdict_of(
+    number: float, span: Span, printed: Span, coarse: Span, *, assumed: bool
+) -> tuple[Verdict, bool]:
     """Return the verdict on a recomputed number, and whether trailing zeros were needed for it.
 
     Examples
@@ -234,52 +233,33 @@ def comparison_unit(relation: Relation, found: Evaluated, reported: Value) -> tu
     raise UnitError(f"'{reported.unit}' is printed, but the relation gives {found.dimension}")
 
 
-def _compared(
-    study: Declared, relation: Relation, found: Evaluated, reported: Value, flags: list[str], said: list[str]
-) -> Row:
+def _compared(study: Declared, made: _Judgement, found: Evaluated, reported: Value) -> Row:
+    text = reported_text(reported)
     try:
-        unit, misprinted = comparison_unit(relation, found, reported)
+        unit, misprinted = comparison_unit(made.relation, found, reported)
     except UnitError as error:
-        return Row(
-            relation.id,
-            relation.claim,
-            reported=reported_text(reported),
-            unit=reported.unit,
-            verdict=Verdict.INCONSISTENT,
-            flags=("dimension", *flags),
-            explanation=". ".join([error.message, *said]),
-        )
+        return made.misfit(error, reported=text, unit=reported.unit)
     number, span = found.in_unit(unit)
     if misprinted:
-        flags.insert(0, "dimension")
-        said.insert(0, f"the printed unit, {reported.unit}, is not what the relation gives; digits compared in {unit}")
+        made.flags.insert(0, "dimension")
+        said = f"the printed unit, {reported.unit}, is not what the relation gives; digits compared in {unit}"
+        made.said.insert(0, said)
     basis = basis_of(found.node, study.values)[0]
     if basis and reported.of and basis != reported.of:
-        flags.append("basis")
-        said.insert(0, f"recomputed is of {basis}, printed of {reported.of}")
-    verdict, zeros = verdict_of(number, span, reported.span, reported.coarse, assumed="assumed" in flags)
+        made.flags.append("basis")
+        made.said.insert(0, f"recomputed is of {basis}, printed of {reported.of}")
+    assumed = "assumed" in made.flags
+    verdict, zeros = verdict_of(number, span, reported.span, reported.coarse, assumed=assumed)
     if zeros:
-        flags.append("trailing_zeros")
+        made.flags.append("trailing_zeros")
     ratio = number / reported.nominal if reported.nominal else math.nan
     if verdict in (Verdict.INCONSISTENT, Verdict.NOT_REPRODUCIBLE):
         slip = unit_slip(ratio)
-        if slip:
-            flags.insert(0, "unit")
-            said.insert(0, slip)
-        said.append(explained(study, found.node, reported, unit))
-    return Row(
-        relation.id,
-        relation.claim,
-        finite(number),
-        finite(span.low),
-        finite(span.high),
-        reported_text(reported),
-        unit,
-        finite(ratio),
-        verdict,
-        tuple(dict.fromkeys(flags)),
-        ". ".join(part for part in said if part),
-    )
+        explanation, of_unit = explained(study, made.relation.compute, reported, unit)
+        if slip or of_unit:
+            made.flags.insert(0, "unit")
+        made.said = [slip, *made.said, explanation]
+    return made.row(verdict, reported=text, unit=unit, ratio=finite(ratio), **_numbers(number, span))
 
 
 def unit_slip(ratio: float) -> str:

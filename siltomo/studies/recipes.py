@@ -27,7 +27,9 @@ def recipe_definitions(formulation: str, ingredients: Sequence[Ingredient]) -> d
     mass = {n: parse(part.mass) for n, part in enumerate(ingredients)}
     volume = {n: Operation("/", mass[n], parse(part.density)) for n, part in enumerate(ingredients)}
     silicon = [
-        Operation("*", mass[n], Literal(part.si_content)) for n, part in enumerate(ingredients) if part.si_content
+        Operation("*", mass[n], Literal(part.si_content))
+        for n, part in enumerate(ingredients)
+        if part.si_content
     ]
     binding = [n for n, part in enumerate(ingredients) if part.role in _BINDING]
     dry = _sum(mass.values())
@@ -56,7 +58,9 @@ def components(
     UnitError, ExpressionError
         When a mass is no mass.
     """
-    masses = [evaluate(inlined(parse(part.mass), definitions), values).in_unit("mg")[0] for part in ingredients]
+    masses = [
+        evaluate(inlined(parse(part.mass), definitions), values).in_unit("mg")[0] for part in ingredients
+    ]
     total = sum(masses)
     made = []
     for part, mass in zip(ingredients, masses, strict=True):

@@ -24,7 +24,9 @@ class Span:
 
     def holds(self, number: float) -> bool:
         """Return whether a number lies inside, its own rounding forgiven."""
-        slack = _SURE * max(abs(number), *(abs(end) for end in (self.low, self.high) if math.isfinite(end)), 0.0)
+        slack = _SURE * max(
+            abs(number), *(abs(end) for end in (self.low, self.high) if math.isfinite(end)), 0.0
+        )
         return self.low - slack <= number <= self.high + slack
 
     def meets(self, other: Span) -> bool:
@@ -32,6 +34,12 @@ class Span:
         low, high = max(self.low, other.low), min(self.high, other.high)
         slack = _SURE * max((abs(end) for end in (low, high) if math.isfinite(end)), default=0.0)
         return low <= high + slack
+
+    def overlaps(self, other: Span) -> bool:
+        """Return whether two intervals have more than an end in common, or are one and the same point."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        narrow = min(self.high - self.low, other.high - other.low)
+        return self.meets(other) and (high - low > _SURE * narrow or narrow == 0)
 
     def scaled(self, factor: float) -> Span:
         """Return the interval in another unit."""
