@@ -13,7 +13,7 @@ from siltomo.errors import RecordError
 from siltomo.model import Study, validated
 from siltomo.studies import Checked, Declared, Verdict, check_declared
 
-__all__ = ["COLUMNS", "StudyCheck", "check", "listed", "show"]
+__all__ = ["COLUMNS", "StudyCheck", "check", "composition", "listed", "show"]
 
 COLUMNS = (
     "id",
@@ -106,7 +106,7 @@ def show(name: str) -> dict[str, Any]:
     return {
         "study": head.body(),
         "file": str(document.path),
-        "formulations": {id_: _composition(study, id_) for id_ in study.formulations},
+        "formulations": {id_: composition(study, id_) for id_ in study.formulations},
         "populations": {id_: p.title for id_, p in study.populations.items()},
         "protocols": {
             id_: {"title": fields.get("title", ""), "steps": fields.get("steps", [])}
@@ -132,7 +132,7 @@ _COMPOSITION = {
 }
 
 
-def _composition(study: Declared, formulation: str) -> dict[str, str]:
+def composition(study: Declared, formulation: str) -> dict[str, str]:
     """Return what follows from a formulation's ingredients, with the interval."""
     made = {}
     for word, unit in _COMPOSITION.items():

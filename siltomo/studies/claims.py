@@ -108,7 +108,7 @@ def _row(study: Declared, claim: Claim, sides: _Sides | str, *, differs: bool) -
         _numbers(id_, claim.claim, claim.unit, sides),
         verdict=verdict,
         flags=tuple(flags),
-        explanation=". ".join(said),
+        explanation="; ".join(said),
     )
     return Checked(row, "claim", expression, sides.inputs(study), claim.family)
 
@@ -127,7 +127,7 @@ def _alternative(
     if sides.basis:
         flags.append("basis")
         said.append(f"unlike wholes are compared: {sides.basis}")
-    row = replace(_numbers(id_, words, unit, sides), flags=tuple(flags), explanation=". ".join(said))
+    row = replace(_numbers(id_, words, unit, sides), flags=tuple(flags), explanation="; ".join(said))
     return Checked(row, "alternative", expression, sides.inputs(study), claim.family)
 
 

@@ -16,6 +16,7 @@ from siltomo.studies.explain import explained
 from siltomo.studies.expressions import Node, names, terms
 from siltomo.studies.rows import Checked, Row, Verdict, finite, shown
 from siltomo.studies.values import Span, Value
+from siltomo.units import unit_factor
 
 __all__ = ["context_flags", "judge", "unit_slip", "verdict_of"]
 
@@ -38,7 +39,7 @@ class _Judgement:
 
     def row(self, verdict: Verdict, **columns: Any) -> Row:
         """Return the row; the columns that are not given stay empty."""
-        flags, said = tuple(dict.fromkeys(self.flags)), ". ".join(part for part in self.said if part)
+        flags, said = tuple(dict.fromkeys(self.flags)), "; ".join(part for part in self.said if part)
         given = {"unit": self.relation.unit, **columns}
         return Row(
             self.relation.id, self.relation.claim, verdict=verdict, flags=flags, explanation=said, **given
@@ -67,13 +68,8 @@ def judge(study: Declared, relation: Relation) -> Checked:
         flags.append("assumed")
     about = f"assumes that {'; '.join(relation.assumes)}" if relation.assumes else ""
     made = _Judgement(relation, flags, [about, relation.notes])
-    return Checked(
-        _judged(study, made, node, reported),
-        "relation",
-        str(relation.compute),
-        tuple(inputs),
-        relation.family,
-    )
+    row = _judged(study, made, node, reported)
+    return Checked(row, "relation", str(relation.compute), tuple(inputs), relation.family, reported)
 
 
 def _judged(study: Declared, made: _Judgement, node: Node, reported: Value | None) -> Row:
@@ -254,7 +250,7 @@ def _compared(study: Declared, made: _Judgement, found: Evaluated, reported: Val
         made.flags.append("trailing_zeros")
     ratio = number / reported.nominal if reported.nominal else math.nan
     if verdict in (Verdict.INCONSISTENT, Verdict.NOT_REPRODUCIBLE):
-        slip = unit_slip(ratio)
+        slip = unit_slip(ratio) and f"{unit_slip(ratio)}{_as_smaller(number, unit, ratio)}"
         explanation, of_unit = explained(study, made.relation.compute, reported, unit)
         if slip or of_unit:
             made.flags.insert(0, "unit")
@@ -281,3 +277,26 @@ def unit_slip(ratio: float) -> str:
     besides = abs(rest - 1)
     more = f", and {100 * besides:.0f} % besides" if besides > 0.005 else ""
     return f"recomputed is {ratio:.2g} of what is printed: a factor {10 ** abs(power):g} in the unit{more}"
+
+
+_SMALLER = {
+    "cm^3": "mm^3",
+    "m^3": "L",
+    "L": "mL",
+    "mL": "uL",
+    "mm": "um",
+    "um": "nm",
+    "g": "mg",
+    "mg": "ug",
+    "Ah": "mAh",
+}
+"""Units that a thousand times as many of make the one before."""
+
+
+def _as_smaller(number: float, unit: str, ratio: float) -> str:
+    """Say a number that is a thousand times too small in the unit that was probably meant."""
+    first, _, rest = unit.partition("/")
+    if ratio > 0.1 or first not in _SMALLER:
+        return ""
+    meant = "/".join([_SMALLER[first], rest]) if rest else _SMALLER[first]
+    return f" (it is {shown(number * unit_factor(unit, meant))} {meant})"

@@ -58,6 +58,8 @@ class Checked:
     expression: str = ""
     inputs: tuple[Value, ...] = ()
     family: str = ""
+    printed: Value | None = None
+    """The value that was printed for it."""
 
 
 def finite(number: float) -> float | None:
