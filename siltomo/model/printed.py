@@ -10,7 +10,7 @@ from siltomo.errors import UnitError
 __all__ = ["Printed", "read_printed"]
 
 _MINUS = str.maketrans({"−": "-", "\u2009": " "})  # the minus sign of typesetters, thin spaces
-_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:\s*[×x]\s*10\^?[+-]?\d+|[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:\s*[×x]\s*10\^?[+-]?\d{1,2}|[eE][+-]?\d{1,2})?"
 _ONE = re.compile(rf"\s*(?:≈|~|ca\.|>|<|≤|≥)?\s*({_NUMBER})\s*")
 _RANGE = re.compile(rf"\s*(?:≈|~)?\s*({_NUMBER})\s*(?:–|—|\.\.|to)\s*({_NUMBER})\s*")
 _COARSE_SHARE = 0.1

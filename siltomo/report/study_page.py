@@ -87,11 +87,11 @@ def _doubtful(study: StudyCheck) -> list[Checked]:
 
 
 def _card(one: Checked) -> str:
-    row = one.row
+    row, against = one.row, "limit" if one.printed is None else "printed"
     return (
         f'<article class="card"><h3>{_badge(row.verdict)} {escape(row.claim)}</h3>'
         f'<div class="sides"><div><small>recomputed</small><b>{_number(row.recomputed)}</b> {_unit(row.unit)}</div>'
-        f"<div><small>{'limit' if one.printed is None else 'printed'}</small><b>{_number(row.reported)}</b> {_unit(row.unit)}</div>"
+        f"<div><small>{against}</small><b>{_number(row.reported)}</b> {_unit(row.unit)}</div>"
         f"<div><small>ratio</small><b>{_number(row.ratio)}</b></div>{_drawing(one)}</div>"
         f"<p>{_flags(row.flags)} {escape(row.explanation)}</p>{_inputs(one)}</article>"
     )
