@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group
+from siltomo.cli.command import command, group, the_catalog
 from siltomo.cli.reply import Reply, table
 
 __all__ = ["app"]
@@ -70,7 +70,7 @@ def check(name: Name, verdict: Only = None, html: Html = None, fail_on: Fail = N
     """
     from siltomo.engine.study_check import check as checked
 
-    done = checked(name)
+    done = checked(name, catalog=the_catalog)
     if html is not None:
         from siltomo.report.study_page import write_page
 

@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.declarations import CHECKED, entries, read_declarations, with_components
+from siltomo.engine.declarations import CHECKED, with_components
 from siltomo.engine.ingest import Progress, ScanOrder, add_scan
 from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
+from siltomo.engine.study_files import entries, read_declarations
 from siltomo.engine.yaml import Document
 from siltomo.errors import Amend, RecordError, SiltomoError, UnitError
 from siltomo.importers import Source

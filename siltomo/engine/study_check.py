@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from siltomo.engine.declarations import bundled, declared, entries, find_study, read_declarations
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.declarations import declared, measured
+from siltomo.engine.study_files import bundled, entries, find_study, read_declarations
 from siltomo.engine.yaml import Document
-from siltomo.errors import RecordError
+from siltomo.errors import NotFoundError, RecordError
 from siltomo.model import Study, validated
-from siltomo.studies import Checked, Declared, Verdict, check_declared
+from siltomo.studies import Checked, Declared, Measured, Value, Verdict, check_declared, measured_value
+from siltomo.units import Quantity
 
 __all__ = ["COLUMNS", "StudyCheck", "check", "composition", "listed", "show"]
 
@@ -55,8 +59,16 @@ class StudyCheck:
         return any(one.row.verdict == verdict for one in self.checked)
 
 
-def check(name: str) -> StudyCheck:
+def check(name: str, *, catalog: Callable[[], Catalog] | None = None) -> StudyCheck:
     """Check a study by name or file.
+
+    Parameters
+    ----------
+    name
+        A study file, its folder, or a study that comes with siltomo.
+    catalog
+        Opens the catalog in which the metrics of the section ``measured`` are computed; called only where the
+        study has such a section. Without a catalog, relations that need them say so.
 
     Raises
     ------
@@ -67,8 +79,48 @@ def check(name: str) -> StudyCheck:
     """
     path = find_study(name)
     document = read_declarations(path)
-    study = declared(document)
+    wanted = measured(document)
+    opened = _opened(catalog) if wanted else None
+    study = with_measured(declared(document), wanted, opened)
     return StudyCheck(path, _header(document), study, tuple(check_declared(study)))
+
+
+def _opened(catalog: Callable[[], Catalog] | None) -> Catalog | None:
+    try:
+        return None if catalog is None else catalog()
+    except NotFoundError:  # there is none: the relations that need it say so
+        return None
+
+
+def with_measured(study: Declared, wanted: Mapping[str, Measured], catalog: Catalog | None) -> Declared:
+    """Return the study with the numbers that its catalog computes, or with the reason for each that is missing."""
+    values, missing = dict(study.values), dict[str, str]()
+    for name, one in wanted.items():
+        found = (
+            "there is no catalog here: siltomo --catalog DIR study check"
+            if catalog is None
+            else _value(catalog, name, one)
+        )
+        if isinstance(found, Value):
+            values[name] = found
+        else:
+            missing[name] = found
+    return replace(study, values=values, missing=missing)
+
+
+def _value(catalog: Catalog, name: str, wanted: Measured) -> Value | str:
+    from siltomo.engine.compute import run_plan
+    from siltomo.engine.plan import make_plan
+    from siltomo.engine.select import parse_where
+
+    rows = run_plan(catalog, make_plan(catalog, [wanted.metric], where=parse_where(wanted.where)))
+    if len(rows) != 1:
+        return f"{len(rows)} rows of {wanted.metric} are selected by {wanted.where!r}, not one"
+    row = rows[0]
+    if row.get("value") is None:
+        return f"{wanted.metric} has no value: {row['reason'] or 'it is no single number'}"
+    quantity = Quantity(float(row["value"]), str(row["unit"]), row["uncertainty"])
+    return measured_value(name, quantity, of=wanted.of, source=f"{wanted.metric} of scan {row['scan']}")
 
 
 def _header(document: Document) -> Study:

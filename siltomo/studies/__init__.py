@@ -6,6 +6,7 @@ from siltomo.studies.declarations import (
     Constant,
     Imaging,
     Ingredient,
+    Measured,
     Otherwise,
     Population,
     Protocol,
@@ -17,7 +18,7 @@ from siltomo.studies.evaluate import Evaluated, evaluate
 from siltomo.studies.expressions import Node, parse
 from siltomo.studies.recipes import components, recipe_definitions
 from siltomo.studies.rows import Checked, Row, Verdict
-from siltomo.studies.values import Span, Value, constant_value, reported_value
+from siltomo.studies.values import Span, Value, constant_value, measured_value, reported_value
 
 __all__ = [
     "Checked",
@@ -27,6 +28,7 @@ __all__ = [
     "Evaluated",
     "Imaging",
     "Ingredient",
+    "Measured",
     "Node",
     "Otherwise",
     "Population",
@@ -41,6 +43,7 @@ __all__ = [
     "constant_value",
     "evaluate",
     "expanded",
+    "measured_value",
     "parse",
     "recipe_definitions",
     "reported_value",

@@ -18,6 +18,7 @@ __all__ = [
     "Constant",
     "Imaging",
     "Ingredient",
+    "Measured",
     "Otherwise",
     "Population",
     "Protocol",
@@ -52,6 +53,17 @@ class Constant(Model):
     """Where it comes from."""
     assumed: bool = True
     """Whether another value could be defended; false for what is exact by definition."""
+
+
+class Measured(Model):
+    """A number that the catalog computes: a metric on the one row that is selected."""
+
+    metric: str
+    """Name of the metric."""
+    where: str = ""
+    """Which row, such as "cell == 'zn1' and cycle == 1 and half == 'delithiation'"."""
+    of: str = ""
+    """What it is a fraction of, or per gram of what, in the words of the reported values."""
 
 
 class Ingredient(Model):

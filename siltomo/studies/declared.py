@@ -26,6 +26,8 @@ class Declared:
     populations: Mapping[str, Population] = field(default_factory=dict)
     imaging: tuple[Imaging, ...] = ()
     formulations: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Names that have no value, with the reason."""
 
     def read(self, expression: str | float) -> Node:
         """Read an expression down to values.
@@ -38,11 +40,16 @@ class Declared:
         node = inlined(parse(expression), self.definitions)
         for name in sorted(names(node)):
             if name not in self.values:
-                known = [*self.values, *self.definitions]
+                known = [*self.values, *self.definitions, *self.missing]
                 near = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise ExpressionError(f"the study has no value {name!r}, which '{expression}' uses{hint}")
         return node
+
+    def lacking(self, *expressions: str | float) -> str:
+        """Return why expressions cannot be evaluated, where a name they use has no value; else nothing."""
+        used = frozenset().union(*(names(inlined(parse(text), self.definitions)) for text in expressions))
+        return "; ".join(f"{name}: {self.missing[name]}" for name in sorted(used & set(self.missing)))
 
     def evaluate(self, expression: str | float) -> Evaluated:
         """Evaluate an expression; raises ``UnitError`` and ``ExpressionError``."""

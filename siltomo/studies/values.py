@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from siltomo.model import Qualifier, ReportedValue
 from siltomo.units import Quantity
 
-__all__ = ["Span", "Value", "constant_value", "reported_value", "tidy"]
+__all__ = ["Span", "Value", "constant_value", "measured_value", "reported_value", "tidy"]
 
 _SURE = 1e-9
 """Relative slack of comparisons: decimal fractions are not exact in binary."""
@@ -60,7 +60,7 @@ class Value:
     of: str = ""
     """What it is a fraction of, or per gram of what; tidied for comparison."""
     printed: str = ""
-    kind: Literal["reported", "constant"] = "reported"
+    kind: Literal["reported", "constant", "measured"] = "reported"
     assumed: bool = False
     """Whether it is an input that the publication does not give."""
     source: str = ""
@@ -150,3 +150,9 @@ def constant_value(name: str, quantity: Quantity, *, source: str, assumed: bool)
         assumed=assumed,
         source=source,
     )
+
+
+def measured_value(name: str, quantity: Quantity, *, of: str, source: str) -> Value:
+    """Return a number that was computed from volumes; its interval is one standard uncertainty to each side."""
+    made = constant_value(name, quantity, source=source, assumed=False)
+    return replace(made, kind="measured", of=tidy(of))

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 COLUMNS = "id,claim,recomputed,low,high,reported,unit,ratio,verdict,flags,explanation"
 INVENTED = Path(__file__).parents[1] / "engine" / "invented_study.yaml"
 Cli = Callable[..., Any]
@@ -100,8 +102,47 @@ def test_errors_say_what_where_and_what_to_type(cli: Cli, tmp_path: Path) -> Non
     assert cli("study", "check", INVENTED, "--fail-on", "everything").code == 2
 
 
+MEASURED = """
+study: {id: held-against}
+reported_values:
+  printed: {quantity: crack_volume_fraction, printed: "16.9", unit: percent, of: electrode volume, place: Fig. 1}
+  wrong: {quantity: crack_volume_fraction, printed: "30.3", unit: percent, of: electrode volume, at: x, place: Fig. 2}
+measured:
+  fraction: {metric: crack_volume_fraction, where: "scan == 'op1'", of: electrode volume}
+  nothing: {metric: crack_volume_fraction, where: "scan == 'op9'"}
+relations:
+  right: {claim: cracks, compute: fraction, reported: printed}
+  wrong: {claim: cracks, compute: fraction, reported: wrong}
+  nothing: {claim: no such scan, compute: nothing * 2, unit: percent}
+  in_bound: {claim: less than half, compute: printed, at_most: 2 * nothing, unit: percent}
+claims:
+  more: {claim: more, left: nothing, says: ">", right: printed, unit: percent}
+"""
+
+
+def test_printed_numbers_are_held_against_the_volumes_of_a_catalog(cli: Cli, study: Path) -> None:
+    (study / "measured.yaml").write_text(MEASURED, "utf-8")
+    found = {row["id"]: row for row in cli("study", "check", "measured.yaml", "--json").data}
+    crack = 40 * 4 * 20 + 4 * 2 * 4  # voxels of the plate and of the lone block, of those inside
+    expected = 100 * (crack - 40 * 4 * 2) / (40 * 24 * 18)
+    assert found["right"]["recomputed"] == pytest.approx(expected)
+    assert found["right"]["verdict"] == "reproduces"
+    assert found["right"]["low"] <= expected <= found["right"]["high"]
+    assert found["wrong"]["verdict"] == "inconsistent"
+    for id_ in ("nothing", "in_bound", "claim:more"):
+        assert (found[id_]["verdict"], found[id_]["flags"]) == ("not reproducible", ["missing"])
+        assert "0 rows of crack_volume_fraction are selected" in found[id_]["explanation"]
+
+
+def test_without_a_catalog_measured_numbers_are_missing_not_guessed(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "measured.yaml").write_text(MEASURED, "utf-8")
+    found = {row["id"]: row for row in cli("study", "check", "measured.yaml", "--json").data}
+    assert found["right"]["flags"] == ["missing"]
+    assert "siltomo --catalog DIR study check" in found["right"]["explanation"]
+
+
 def test_a_catalog_keeps_the_founding_study(cli: Cli) -> None:
-    from siltomo.engine.declarations import find_study
+    from siltomo.engine.study_files import find_study
 
     assert cli("init", ".").code == 0
     answer = cli("catalog", "add", find_study("vanpeene2024"), "--dry-run", "--json")

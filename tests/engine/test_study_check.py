@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from siltomo.engine.declarations import find_study
 from siltomo.engine.study import read_study
 from siltomo.engine.study_check import COLUMNS, StudyCheck, check, listed, show
+from siltomo.engine.study_files import find_study
 from siltomo.errors import NotFoundError, RecordError
 
 INVENTED = Path(__file__).with_name("invented_study.yaml")
@@ -147,3 +148,10 @@ def test_show_says_what_follows_from_the_recipe() -> None:
     assert shown["formulations"]["a"]["si_fraction"].startswith("0.8 g_Si/g")
     assert shown["populations"]["coin"] == "three coin cells of each formulation"
     assert shown["relations"] == 22
+
+
+def test_the_example_of_the_documents_reproduces(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "study-check.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "study.yaml").write_text(example, "utf-8")
+    assert {row["verdict"] for row in check(str(tmp_path)).rows} == {"reproduces"}
