@@ -16,6 +16,16 @@ __all__ = ["app"]
 app = group("study", "Studies: the numbers that they printed, recomputed with units.")
 
 
+class Shown(StrEnum):
+    """Verdicts that rows can be chosen by."""
+
+    REPRODUCES = "reproduces"
+    ROUNDING = "rounding"
+    INCONSISTENT = "inconsistent"
+    NOT_REPRODUCIBLE = "not reproducible"
+    DERIVED = "derived"
+
+
 class FailOn(StrEnum):
     """Verdicts that can make the command fail."""
 

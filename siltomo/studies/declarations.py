@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +26,9 @@ __all__ = [
     "Relation",
     "expanded",
 ]
+
+_MOST = 2000
+"""Entries that one template may make."""
 
 Expression = str | float
 """Arithmetic over values of the study; see :mod:`siltomo.studies.expressions`."""
@@ -209,6 +213,8 @@ def _choices(given: Any, where: str) -> list[dict[str, Any]]:
     if given is None:
         return [{}]
     if isinstance(given, dict) and all(isinstance(values, list) for values in given.values()):
+        if math.prod(len(values) for values in given.values()) > _MOST:
+            raise RecordError(f"'for' makes more than {_MOST} entries", where=where)
         return [
             dict(zip(given, combination, strict=True)) for combination in itertools.product(*given.values())
         ]

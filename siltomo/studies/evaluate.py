@@ -107,9 +107,9 @@ def evaluate(node: Node, values: Mapping[str, Value], *, exact: frozenset[str] =
         nominal,
         *(_number(node, {**nominal_inputs, **c}) for c in _corners(node, uncertain, ends, nominal_inputs)),
     ]
-    if any(math.isnan(number) for number in found):
+    if not math.isfinite(nominal) or any(math.isnan(number) for number in found):
         raise ExpressionError(
-            f"'{node}' cannot be bounded: an input is open on one side, or zero is divided by"
+            f"'{node}' cannot be bounded: it does not exist, an input is open on one side, or zero is divided by"
         )
     return Evaluated(nominal, Span(min(found), max(found)), dimension, node)
 

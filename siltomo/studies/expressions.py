@@ -8,6 +8,7 @@ but its arithmetic can be written.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,7 @@ __all__ = [
 _MAX_LENGTH = 1000
 _MAX_DEPTH = 60
 _MAX_POWER = 9
+_MAX_NAMES = 5000
 FUNCTIONS = ("abs", "exp", "log", "max", "min", "sqrt")
 """Functions that an expression may call."""
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -235,23 +237,31 @@ def substituted(node: Node, new: Mapping[str, Node]) -> Node:
     return rebuilt(node, lambda name: new.get(name.name, name))
 
 
-def inlined(node: Node, definitions: Mapping[str, Node], *, inside: tuple[str, ...] = ()) -> Node:
+def inlined(node: Node, definitions: Mapping[str, Node]) -> Node:
     """Return the expression with defined names replaced by what they stand for.
 
     Raises
     ------
     ExpressionError
-        When a definition needs itself.
+        When a definition needs itself, or the whole grows beyond all reason.
     """
+    visited = itertools.count(1)
 
-    def change(name: Name) -> Node:
-        if name.name not in definitions:
-            return name
-        if name.name in inside:
-            raise ExpressionError(f"{name.name!r} is defined by itself: {' -> '.join([*inside, name.name])}")
-        return inlined(definitions[name.name], definitions, inside=(*inside, name.name))
+    def opened(part: Node, inside: tuple[str, ...]) -> Node:
+        def change(name: Name) -> Node:
+            if next(visited) > _MAX_NAMES:
+                raise ExpressionError(f"an expression comes down to more than {_MAX_NAMES} values")
+            if name.name not in definitions:
+                return name
+            if name.name in inside:
+                raise ExpressionError(
+                    f"{name.name!r} is defined by itself: {' -> '.join([*inside, name.name])}"
+                )
+            return opened(definitions[name.name], (*inside, name.name))
 
-    return rebuilt(node, change)
+        return rebuilt(part, change)
+
+    return opened(node, ())
 
 
 def terms(node: Node) -> list[Node]:

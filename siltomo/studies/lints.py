@@ -125,7 +125,7 @@ def _printed_twice(seen: Seen) -> Found:
     for value in _records(seen):
         assert value.record is not None
         if value.record.qualifier != Qualifier.SET:
-            groups[(value.formulation, *value.key)].append(value)
+            groups[value.identity].append(value)
     for values in groups.values():
         for one, other in combinations(values, 2):
             if unit_dimension(one.unit) != unit_dimension(other.unit):
@@ -194,8 +194,13 @@ def _pixels(seen: Seen) -> Found:
     for setting in seen.study.imaging:
         for edge, name in enumerate(setting.fields):
             expression = f"{name} / {setting.voxel}"
-            found = seen.study.evaluate(expression)
-            number, span = found.in_unit("1")
+            try:
+                number, span = seen.study.evaluate(expression).in_unit("1")
+            except SiltomoError as error:
+                yield _row(
+                    "pixels", f"{setting.id}:{name}", f"{expression} is a number of pixels", error.message
+                )
+                continue
             if setting.camera:
                 counts[setting.camera, edge].append((setting.id, span))
             declared = seen.study.evaluate(setting.pixels[edge]).span if edge < len(setting.pixels) else None

@@ -23,7 +23,9 @@ class Span:
     high: float
 
     def holds(self, number: float) -> bool:
-        """Return whether a number lies inside, its own rounding forgiven."""
+        """Return whether a finite number lies inside, its own rounding forgiven."""
+        if not math.isfinite(number):
+            return False
         slack = _SURE * max(
             abs(number), *(abs(end) for end in (self.low, self.high) if math.isfinite(end)), 0.0
         )
@@ -81,6 +83,12 @@ class Value:
         if r is None:
             return (self.name,)
         return (r.quantity, r.cycle, r.half, r.scale, r.statistic, tidy(r.of), r.at, r.population)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the value is of, all told: two values with one identity should be one number."""
+        r = self.record
+        return self.key if r is None else (r.formulation, r.cell, r.min_feature, r.max_feature, *self.key)
 
     @property
     def formulation(self) -> str:

@@ -92,6 +92,10 @@ def broken(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
+MANY = str([*range(99)])
+LAUGHS = ", ".join(f"x{n}: x{n + 1} + x{n + 1}" for n in range(40))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -102,6 +106,8 @@ def broken(tmp_path: Path, text: str) -> str:
         ("relations: {r: {claim: x, compute: '1', unit: '1', bogus: 2}}", "there is no field 'bogus'"),
         ("relations: {r: {claim: x, compute: '1', unit: '1', for: 3}}", "'for' is a mapping"),
         ("relations: {r: {claim: x, compute: '1', unit: '1', for: {f: [a, b]}}}", "made twice"),
+        (f"relations: {{r: {{claim: x, compute: 1, unit: '1', for: {{f: {MANY}, g: {MANY}}}}}}}", "more than 2000"),
+        (f"definitions: {{{LAUGHS}}}\nrelations: {{r: {{claim: x, compute: x0, unit: '1'}}}}", "more than 5000 values"),
         ("relations: [1]", "is a mapping from id to fields"),
         ("definitions: {a: b + 1, b: a}\nrelations: {r: {claim: x, compute: a, unit: um}}", "defined by itself"),
         ("constants: {c: {value: 3 bananas, source: x}}", "unknown unit"),

@@ -91,7 +91,8 @@ def test_many_inputs_give_the_same_extremes_as_all_corners() -> None:
 
 
 def test_what_cannot_be_bounded_is_said() -> None:
-    values = {"a": value("a", -1, 1), "b": value("b", 1, 1), "open": value("open", 1, float("inf"))}
+    above = Value("open", "1", 1, Span(1, float("inf")), Span(1, float("inf")))
+    values = {"a": value("a", -1, 1), "b": value("b", 1, 1), "open": above}
     with pytest.raises(ExpressionError, match="cannot be bounded"):
         evaluate(parse("b / a"), values)
     with pytest.raises(ExpressionError, match="cannot be bounded"):

@@ -245,3 +245,22 @@ def test_a_claim_that_another_measure_reverses_says_so() -> None:
 def test_definitions_are_followed_to_the_values() -> None:
     made = study(A, B, definitions={"twice": parse("2 * a")})
     assert made.evaluate("twice - b").in_unit("um")[0] == 3.5
+
+
+@pytest.mark.parametrize("expression", ["1 / (a - a)", "log(a - '3 um')", "sqrt(b - a)", "(1e300 * a) ** 9"])
+def test_what_does_not_exist_is_never_said_to_reproduce(expression: str) -> None:
+    row = judged({"compute": expression, "reported": "c"}, A, B, printed("c", "1", "um", qualifier="above"))
+    assert row.verdict in ("inconsistent", "not reproducible")
+    assert row.recomputed is None
+
+
+def test_two_cells_may_differ_without_being_one_number_printed_twice() -> None:
+    one = printed("x", "1.0", "um", quantity="w", cell="cell-1")
+    other = printed("y", "2.0", "um", quantity="w", cell="cell-2")
+    same = printed("z", "2.0", "um", quantity="w", cell="cell-1")
+
+    def twice(*values: Value) -> Any:
+        return next(o.row for o in check_declared(study(*values)) if o.row.id == "lint:printed_twice").verdict
+
+    assert twice(one, other) == "reproduces"
+    assert twice(one, same) == "inconsistent"
