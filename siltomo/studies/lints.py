@@ -48,13 +48,16 @@ def lint_rows(study: Declared, checked: Sequence[Checked]) -> Iterator[Checked]:
     for name, (words, look) in LINTS.items():
         rows = list(look(Seen(study, checked)))
         bad = [row for row in rows if row.verdict == Verdict.INCONSISTENT]
+        found = (
+            f"{len(bad)} found: {', '.join(row.id.split(':', 2)[2] for row in bad)}" if bad else "none found"
+        )
+        told = sum(row.verdict == Verdict.DERIVED for row in rows)
         summary = Row(
             f"lint:{name}",
             words,
             verdict=Verdict.INCONSISTENT if bad else Verdict.REPRODUCES,
             flags=(name,),
-            explanation=f"{len(bad)} found"
-            + (f": {', '.join(r.id.split(':', 2)[2] for r in bad)}" if bad else ""),
+            explanation=f"{told} named below" if told else found,
         )
         yield from (Checked(row, "lint") for row in [summary, *rows])
 
@@ -278,7 +281,8 @@ def _populations(seen: Seen) -> Found:
         if one.kind == "relation" and "population" in one.row.flags and one.row.reported is not None
     ]
     for one in spliced:
-        names_ = sorted({value.population for value in seen.study.measured(list(one.inputs))})
+        values = [*one.inputs, *([one.printed] if one.printed else [])]
+        names_ = sorted({value.population for value in seen.study.measured(values)})
         yield Row(f"lint:population:{one.row.id}", f"one population in: {one.row.claim}", verdict=Verdict.DERIVED,
                   flags=("population",), explanation=f"values of {', '.join(names_)} are joined")  # fmt: skip
 
