@@ -77,6 +77,11 @@ def test_the_interval_holds_every_point_and_no_more(
     assert span.high == pytest.approx(at(a=edges["a"][1], b=b, c=edges["c"][0]))
 
 
+def test_every_corner_of_a_few_inputs_counts() -> None:
+    values = {"a": value("a", -1, 2), "b": value("b", -3, 1)}  # the slope along each turns with the other
+    assert evaluate(parse("a * b"), values).span == Span(-6, 3)
+
+
 def test_many_inputs_give_the_same_extremes_as_all_corners() -> None:
     names = [f"x{n}" for n in range(10)]
     values = {n: value(n, 1 + i / 10, 1.5 + i / 5) for i, n in enumerate(names)}

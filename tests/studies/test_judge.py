@@ -264,3 +264,8 @@ def test_two_cells_may_differ_without_being_one_number_printed_twice() -> None:
 
     assert twice(one, other) == "reproduces"
     assert twice(one, same) == "inconsistent"
+    percents = {"quantity": "f", "of": "electrode"}
+    fifteen, sixteen = printed("x", "15", "percent", **percents), printed("y", "16", "percent", **percents)
+    assert twice(fifteen, sixteen) == "inconsistent"  # they share an end, not a number
+    assert twice(fifteen, printed("y", "15.4", "percent", **percents)) == "reproduces"
+    assert twice(fifteen, printed("y", "0.15", "1", **percents)) == "reproduces"
