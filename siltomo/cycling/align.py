@@ -34,7 +34,6 @@ MIN_MISFITS = 2
 _UNSEEN_DRIFT = 10.0 / SECONDS_PER_DAY
 """What a computer's clock may drift without anybody noticing; part of the uncertainty where none is estimated."""
 _SHOWN = 5
-_JUMPS_TRIED = 200
 _MAX_DRIFT_STEPS = 1000
 
 _Found = tuple[Plateau, Integers, Intervals, Alternative | None]
@@ -97,10 +96,15 @@ def find_jump(scans: Intervals, rests: Intervals, limits: Limits = Limits()) -> 
     (int, float) or None
         Place of the scan in what was given, and the jump in seconds.
     """
-    for plateau in plateaus(scans, rests, search=limits.search_s, slack_s=limits.slack_s)[:_JUMPS_TRIED]:
-        before = assigned(scans, rests, plateau.middle_s, slack_s=limits.slack_s) != NOWHERE
-        for jump in (-3600.0, 3600.0):
-            after = assigned(scans, rests, plateau.middle_s + jump, slack_s=limits.slack_s) != NOWHERE
+    ranges = plateaus(scans, rests, search=limits.search_s, slack_s=limits.slack_s)
+    bounds = np.unique([bound for one in ranges for bound in (one.low_s, one.high_s)])
+    for jump in (-3600.0, 3600.0):
+        both = np.union1d(bounds, bounds - jump)
+        for offset in (both[1:] + both[:-1]) / 2:
+            before = assigned(scans, rests, offset, slack_s=limits.slack_s) != NOWHERE
+            if not before.any():
+                continue
+            after = assigned(scans, rests, offset + jump, slack_s=limits.slack_s) != NOWHERE
             only_after = np.flatnonzero(after & ~before)
             if not (before | after).all() or not len(only_after):
                 continue
