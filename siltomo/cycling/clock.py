@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from siltomo.errors import Amend, BadInputError
+from siltomo.errors import BadInputError
 
 __all__ = ["SECONDS_PER_DAY", "Clock", "hours_in_words", "in_utc", "seconds_from", "time_zone"]
 
@@ -62,7 +62,6 @@ def time_zone(name: str) -> ZoneInfo:
         raise BadInputError(
             f"there is no time zone {name!r}; write its name, such as Europe/Zurich or UTC",
             code="SIL141",
-            fix=Amend({"--scan-zone": "Europe/Zurich"}),
         ) from error
 
 
