@@ -43,6 +43,8 @@ class Points:
     """The cycler's own cycle number, where the file has one."""
     counters_Ah: Mapping[str, Floats] = field(default_factory=dict)
     """The cycler's own capacity counters by column name: compared, never used."""
+    step_time_s: Floats | None = None
+    """Seconds since the cycler's own step began, where the file has them: they say when a current was switched."""
     current_is_mean: bool = False
     """True where the current of a point is the mean since the point before (BioLogic ``<I>/mA``)."""
     start: datetime | None = None
@@ -75,7 +77,7 @@ class Step:
     end_s: float
     """When it ended; the next step begins there or later."""
     capacity_Ah: float
-    """Charge that passed in it, by the trapezoid rule; 0 for a rest."""
+    """Charge that passed in it, from the current; 0 for a rest."""
     capacity_before_Ah: float
     """Capacity that its half-cycle had reached when it began (for a rest: which it keeps)."""
     start_voltage_V: float
@@ -83,14 +85,14 @@ class Step:
     end_voltage_V: float
     """Voltage of its last point."""
     half_cycle: int | None
-    """Index in ``Record.half_cycles`` of the half-cycle it lies in; None for a rest outside any."""
+    """Index in ``Record.half_cycles`` of its half-cycle (for a rest: the one before it); None before the first."""
     cycle: int
-    """Number of its cycle; 0 for a rest before the first current."""
+    """Number of its cycle; 0 before the first half-cycle."""
 
 
 @dataclass(frozen=True)
 class HalfCycle:
-    """All steps from one change of direction to the next: pauses inside do not end it."""
+    """All steps from the first current in one direction to the last: pauses inside do not end it."""
 
     kind: Half
     """``"lithiation"`` or ``"delithiation"``."""
@@ -109,17 +111,20 @@ class HalfCycle:
     mean_current_A: float
     """Charge divided by the time under current; never negative."""
     complete: bool
-    """True where it reached its end: a cut-off or a capacity limit, and not merely the end of the file."""
+    """True where it reached its end: a cut-off voltage, or a turn to the other direction."""
     reason: str = ""
     """Why it does not count as complete."""
+    unsure_Ah: float = 0.0
+    """Charge that may have passed between points at which the current was switched; not in ``capacity_Ah``
+    where it is not known."""
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A lithiation and the delithiation that follows it (or the other way round where the file begins so)."""
+    """A lithiation and the delithiation that follows it; one of them may be missing at an end of the file."""
 
     number: int
-    """From 1."""
+    """From 1, or from the number that the run was given for its first cycle."""
     lithiation: HalfCycle | None
     delithiation: HalfCycle | None
     complete: bool
@@ -144,5 +149,7 @@ class Record:
     """Capacity in the half-cycle reached at each point, shape (n,); constant through a pause, nan outside any."""
     step_of: Integers
     """Index in ``steps`` of each point, shape (n,)."""
+    basis: Mapping[str, str] = field(default_factory=dict)
+    """How the record was understood, in words: what decided the sign, the rest current, the cut-offs."""
     warnings: tuple[str, ...] = ()
     """The warnings of the points and what the analysis adds to them."""

@@ -1,0 +1,349 @@
+"""Tables: CSV, Excel and Parquet, of any maker whose columns are declared."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from siltomo.cycling.columns import CLOCK, Chosen, choose, count_matches
+from siltomo.cycling.record import Floats, Points
+from siltomo.cycling.source import CyclingSource, border, checked, clocks_differ, plain, started
+from siltomo.errors import Amend, FormatError, MissingPartError
+
+__all__ = ["read_csv", "read_parquet", "read_xlsx", "recognises_csv", "recognises_parquet", "recognises_xlsx"]
+
+LINES_SEARCHED = 500
+"""Headers of exports are at most so long."""
+ROWS_AT_ONCE = 1 << 14
+DELIMITERS = ("\t", ";", ",")
+TEXT = (".csv", ".txt", ".tsv", ".dat")
+
+Piece = Sequence[Sequence[Any]]
+"""Some rows of a table."""
+
+
+class Table(Protocol):
+    """A table whose headers are known and whose rows come in pieces."""
+
+    @property
+    def headers(self) -> Sequence[str]:
+        """Names of the columns."""
+        ...
+
+    @property
+    def first_row(self) -> int:
+        """Number of the first row in the file."""
+        ...
+
+    def pieces(self) -> Iterator[tuple[int, Piece]]:
+        """Yield the number of the first row of a piece, and its rows."""
+        ...
+
+
+def recognises_csv(path: Path) -> bool:
+    """Return whether a file is text with rows; what is in it is seen when it is read."""
+    with path.open("rb") as file:
+        begin = file.read(4096)
+    text = begin[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" not in begin
+    return text and path.suffix.lower() in TEXT
+
+
+def recognises_xlsx(path: Path) -> bool:
+    """Return whether a file is an Excel workbook."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04" and path.suffix.lower() in (".xlsx", ".xlsm")
+
+
+def recognises_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def read_csv(source: CyclingSource, /) -> Points:
+    """Read a table of text: delimiter, decimal sign and the row of headers are found out."""
+    with border(source.path), ExitStack() as stack:
+        return _read(_TextTable(source, stack), source)
+
+
+def read_xlsx(source: CyclingSource, /) -> Points:
+    """Read the first sheet of a workbook that has the columns; needs openpyxl."""
+    with border(source.path), ExitStack() as stack:
+        return _read(_Workbook(source, stack), source)
+
+
+def read_parquet(source: CyclingSource, /) -> Points:
+    """Read a Parquet table; needs pyarrow."""
+    with border(source.path), ExitStack() as stack:
+        return _read(_Parquet(source, stack), source)
+
+
+def _read(table: Table, source: CyclingSource) -> Points:
+    chosen, maker = choose(table.headers, source)
+    values: dict[int, list[Any]] = {c.index: [] for c in chosen}
+    dates: dict[int, Any] = {}
+    last = max(values)
+    lost: list[int] = []
+    for number, rows in table.pieces():
+        kept = []
+        for offset, row in enumerate(rows):
+            if len(row) > last:
+                kept.append(row)
+            elif any(cell not in ("", None) for cell in row):
+                lost.append(number + offset)
+        if not kept:
+            continue
+        for one in chosen:
+            column = [row[one.index] for row in kept]
+            if one.quantity == "datetime":
+                dates.setdefault(one.index, column[0])
+            else:
+                values[one.index].append(_numbers(column, one))
+    said = _cut_off(lost, source, len(table.headers))
+    arrays = {
+        index: np.concatenate(parts) if parts else np.empty(0)
+        for index, parts in values.items()
+        if index not in dates
+    }
+    points = _points(chosen, arrays, f"{maker} ({source.path.suffix.lower().lstrip('.') or 'text'})")
+    points = replace(points, warnings=(*said, *points.warnings))
+    date = next((dates[c.index] for c in chosen if c.index in dates), None)
+    return checked(_dated(points, date, source), source, first_row=table.first_row)
+
+
+def _cut_off(lost: list[int], source: CyclingSource, width: int) -> tuple[str, ...]:
+    if not lost:
+        return ()
+    if not source.allow_gaps:
+        raise FormatError(
+            f"row {lost[0]} is cut off ({len(lost)} such rows): it has fewer fields than the {width} columns",
+            code="SIL143",
+            where=str(source.path),
+            fix=Amend({"--allow-gaps": ""}, advice="export the file again; or leave the cut rows out"),
+        )
+    return (f"{len(lost)} rows that are cut off were left out, the first is row {lost[0]}",)
+
+
+def _numbers(column: Sequence[Any], chosen: Chosen) -> Floats:
+    if chosen.unit == CLOCK:
+        return np.array([_seconds(cell) for cell in column])
+    try:
+        found = np.array(column, dtype=np.float64)
+    except (ValueError, TypeError):
+        found = np.array([_number(cell) for cell in column])
+    return found * chosen.factor
+
+
+def _number(cell: Any) -> float:
+    """Read one cell, with a decimal comma or point; nan where it is no number."""
+    try:
+        return float(str(cell).strip().replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
+def _seconds(cell: Any) -> float:
+    """Read a duration such as 26:03:10.5 or 1-02:03:10; nan where it is none."""
+    found = re.fullmatch(r"\s*(?:(\d+)[- d]+)?(\d+):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)\s*", str(cell))
+    if found is None:
+        return _number(cell)
+    days, hours, minutes = (float(found[n] or 0) for n in (1, 2, 3))
+    return days * 86400 + hours * 3600 + minutes * 60 + float(found[4].replace(",", "."))
+
+
+def _points(chosen: Sequence[Chosen], arrays: dict[int, Floats], name: str) -> Points:
+    by_quantity = {
+        c.quantity: arrays[c.index] for c in chosen if c.quantity != "counters" and c.index in arrays
+    }
+    unix = by_quantity.get("unix_time")
+    time = by_quantity.get("time", unix)
+    assert time is not None
+    warnings: tuple[str, ...] = ()
+    start = None
+    if unix is not None and unix.size and np.isfinite(unix[0]):
+        start = datetime.fromtimestamp(float(unix[0]), UTC)
+        warnings = clocks_differ(unix, time)
+    return Points(
+        time_s=time,
+        current_A=by_quantity["current"],
+        voltage_V=by_quantity["voltage"],
+        format=name,
+        step=_integers(by_quantity.get("step")),
+        cycle=_integers(by_quantity.get("cycle")),
+        counters_Ah={
+            c.header: arrays[c.index]
+            for c in chosen
+            if c.quantity == "counters" and c.unit and np.isfinite(arrays[c.index]).all()
+        },
+        step_time_s=by_quantity.get("step_time"),
+        start=start,
+        start_source="its column of Unix time" if start else "",
+        facts={"columns": ", ".join(f"{c.quantity}: {plain(c.header, 60)}" for c in chosen)},
+        warnings=warnings,
+    )
+
+
+def _integers(values: Floats | None) -> Any:
+    return None if values is None or not np.isfinite(values).all() else values.astype(np.int64)
+
+
+_DATES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S")
+
+
+def _dated(points: Points, cell: Any, source: CyclingSource) -> Points:
+    """Take the start from a column of dates, where they can be read in one way only."""
+    if cell is None or points.start is not None or not len(points):
+        return points
+    when = cell if isinstance(cell, datetime) else _date(str(cell).strip())
+    if when is None:
+        said = f"the first date {plain(cell, 60)!r} is not written year-month-day; the start is not known"
+        return replace(points, warnings=(*points.warnings, said))
+    origin = replace(points, time_s=points.time_s - points.time_s[0])
+    if when.tzinfo is not None:
+        return replace(
+            points, start=when, local_start=when.replace(tzinfo=None), start_source="its column of dates"
+        )
+    return replace(started(origin, when, source), time_s=points.time_s, start_source="its column of dates")
+
+
+def _date(text: str) -> datetime | None:
+    for pattern in _DATES:
+        try:
+            return datetime.strptime(text, pattern)
+        except ValueError:
+            continue
+    return None
+
+
+class _TextTable:
+    """A CSV file, read as it comes."""
+
+    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
+        encoding = _encoding(source.path)
+        self._source = source
+        self._file = stack.enter_context(source.path.open(encoding=encoding, newline=""))
+        lines = list(islice(self._file, LINES_SEARCHED))
+        best = max(
+            ((_matches(line, mark, source), -n, mark) for n, line in enumerate(lines) for mark in DELIMITERS),
+            default=(0, 0, ","),
+        )
+        if best[0] < 2:
+            begin = plain(lines[0], 60) if lines else ""
+            raise FormatError(
+                f"no row of column names with time, current and voltage was found (it begins with {begin!r})",
+                code="SIL146",
+                where=str(source.path),
+                fix=Amend(
+                    {"--columns": "time=HEADER [s],current=HEADER [A],voltage=HEADER [V]"},
+                    advice="name the columns",
+                ),
+            )
+        at, self._mark = -best[1], best[2]
+        self.headers = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=self._mark))]
+        self.first_row = at + 2
+        self._begun = lines[at + 1 :]
+
+    def pieces(self) -> Iterator[tuple[int, Piece]]:
+        """Yield pieces of rows."""
+
+        def lines() -> Iterator[str]:
+            yield from self._begun
+            yield from self._file
+
+        rows = csv.reader(lines(), delimiter=self._mark)
+        number = self.first_row
+        while piece := list(islice(rows, ROWS_AT_ONCE)):
+            yield number, piece
+            number += len(piece)
+
+
+def _matches(line: str, mark: str, source: CyclingSource) -> int:
+    if mark not in line:
+        return 0
+    cells = next(csv.reader([line], delimiter=mark), [])
+    return count_matches([cell.strip() for cell in cells], source) if len(cells) > 2 else 0
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        begin = file.read(1 << 16)
+    if begin[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    try:
+        begin[: begin.rfind(b"\n") + 1].decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8-sig"
+
+
+class _Workbook:
+    """An Excel workbook, read row by row."""
+
+    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
+        try:
+            import openpyxl
+        except ImportError as error:
+            raise MissingPartError(
+                "reading Excel needs openpyxl", where=str(source.path), fix="pip install 'siltomo[tables]'"
+            ) from error
+        book = openpyxl.load_workbook(source.path, read_only=True, data_only=True)
+        stack.callback(book.close)
+        best = (1, 0, 0)
+        for n, sheet in enumerate(book.worksheets):
+            for at, row in enumerate(sheet.iter_rows(max_row=LINES_SEARCHED, values_only=True)):
+                score = count_matches([str(cell or "").strip() for cell in row], source)
+                if score > best[0]:
+                    best = (score, n, at)
+                if score == 3:
+                    break
+        if best[0] < 2:
+            raise FormatError(
+                f"no sheet has a row of column names with time, current and voltage (sheets: "
+                f"{', '.join(plain(s.title, 40) for s in book.worksheets)})",
+                code="SIL146",
+                where=str(source.path),
+                fix=Amend({"--columns": "time=HEADER [s],current=HEADER [A],voltage=HEADER [V]"}),
+            )
+        self._rows = book.worksheets[best[1]].iter_rows(min_row=best[2] + 1, values_only=True)
+        self.headers = [str(cell or "").strip() for cell in next(self._rows)]
+        self.first_row = best[2] + 2
+
+    def pieces(self) -> Iterator[tuple[int, Piece]]:
+        """Yield pieces of rows; empty rows end nothing."""
+        number = self.first_row
+        while piece := list(islice(self._rows, ROWS_AT_ONCE)):
+            yield number, [row for row in piece if any(cell is not None for cell in row)]
+            number += len(piece)
+
+
+class _Parquet:
+    """A Parquet file, read batch by batch."""
+
+    first_row = 1
+
+    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
+        try:
+            import pyarrow.parquet
+        except ImportError as error:
+            raise MissingPartError(
+                "reading Parquet needs pyarrow", where=str(source.path), fix="pip install 'siltomo[parquet]'"
+            ) from error
+        self._file = stack.enter_context(pyarrow.parquet.ParquetFile(source.path))
+        self.headers = list(self._file.schema_arrow.names)
+
+    def pieces(self) -> Iterator[tuple[int, Piece]]:
+        """Yield pieces of rows."""
+        number = 1
+        for batch in self._file.iter_batches(batch_size=ROWS_AT_ONCE):
+            rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            yield number, rows
+            number += len(rows)
