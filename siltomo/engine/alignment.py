@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from siltomo.cycling.align import align, check_clock, find_jump
+from siltomo.cycling.align import align, check_clock
 from siltomo.cycling.align_answer import Alignment, Limits, Refusal
 from siltomo.cycling.align_sweep import Intervals, rest_windows
 from siltomo.cycling.clock import SECONDS_PER_DAY, Clock, hours_in_words, in_utc
 from siltomo.cycling.record import Record
+from siltomo.engine.alignment_refusals import Evidence, listed, nothing_to_align, refused
 from siltomo.engine.catalog import Catalog, Change
 from siltomo.engine.join_times import beamline_s, checked_zone, scan_time
 from siltomo.engine.select import Selection, everything
@@ -27,8 +28,7 @@ __all__ = ["AlignmentOrder", "Proposal", "apply_alignment", "propose_alignment",
 ReadRun = Callable[[CyclingRun], Record]
 """Reads the record of a run."""
 
-_WIDE_S = 26 * 3600.0
-"""Time zones go from 12 h behind to 14 h ahead of UTC."""
+_SEARCH, _SLACK = Quantity(3.0, "h"), Quantity(1.0, "s")
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class AlignmentOrder:
     """The offset, where it is known: beamline minus cycler."""
     drift: Quantity | None = None
     """The drift, where it is known."""
-    search: Quantity = Quantity(3.0, "h")
+    search: Quantity = _SEARCH
     """How far from zero the offset is looked for."""
-    slack: Quantity = Quantity(1.0, "s")
+    slack: Quantity = _SLACK
     """By how much a logged time may be off."""
     start: datetime | None = None
     """Start of the record, where the run has none."""
-    run_zone: str = ""
+    run_timezone: str = ""
     """Time zone of the run's start, where it names none."""
-    scan_zone: str = ""
+    scan_timezone: str = ""
     """Time zone of the scans' times, where they name none."""
     where: Selection = everything
     """Which scans are looked at."""
@@ -118,12 +118,14 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun)
     """
     run = run_named(catalog, order.target)
     start = _start(run, order)
-    scan_zone = checked_zone(order.scan_zone, "--scan-zone") if order.scan_zone else run.scan_zone
+    scan_timezone = (
+        checked_zone(order.scan_timezone, "--scan-timezone") if order.scan_timezone else run.scan_timezone
+    )
     record = read(run)
     rests = rest_windows(record)
     search_s, slack_s = order.search.m_as("s"), order.slack.m_as("s")
     scans = _scans(catalog, run, order.where)
-    timed = _timed(scans, start, scan_zone, (-search_s, float(record.points.time_s[-1]) + search_s))
+    timed = _timed(scans, start, scan_timezone, (-search_s, float(record.points.time_s[-1]) + search_s))
     intervals = _intervals(timed)
     drift = None if order.drift is None else order.drift.m_as("s/d") / SECONDS_PER_DAY
     limits = Limits(search_s=(-search_s, search_s), slack_s=slack_s, drift=drift)
@@ -133,17 +135,17 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun)
         rest_of = check_clock(intervals, rests, clock, slack_s=slack_s)
     else:
         if not timed:
-            raise _nothing_to_align(run, scans)
+            raise nothing_to_align(run, scans)
         answer = align(intervals, rests, limits)
         if isinstance(answer, Refusal):
-            wall_clocks = start.tzinfo is None
-            raise _refused(answer, run, timed, _Evidence(intervals, rests, limits), wall_clocks=wall_clocks)
+            evidence = Evidence(run.id, tuple(scan.id for scan, _ in timed), intervals, rests, limits)
+            raise refused(answer, evidence, wall_clocks=start.tzinfo is None)
         alignment, clock, rest_of = answer, answer.clock, answer.rest_of
     rows = tuple(
         _row(scan, interval, clock, rests, rest)
         for (scan, interval), rest in zip(timed, rest_of, strict=True)
     )
-    changes = _changes(run, clock, start, scan_zone, drift_known=drift is not None)
+    changes = _changes(run, clock, start, scan_timezone, drift_known=drift is not None)
     made = Proposal(run, clock, alignment, rows, changes, order, _warnings(rows, clock, start))
     return _with_data(made, rests, left_out=len(scans) - len(timed))
 
@@ -164,9 +166,9 @@ def _start(run: CyclingRun, order: AlignmentOrder) -> datetime:
             code="SIL142",
             fix=Amend({"--start": "2021-06-14T10:12:33+02:00"}, advice="with the time of its first point"),
         )
-    if not order.run_zone:
+    if not order.run_timezone:
         return start
-    zone = checked_zone(order.run_zone, "--run-zone")
+    zone = checked_zone(order.run_timezone, "--timezone")
     return start if start.tzinfo is not None else in_utc(start, zone)
 
 
@@ -194,7 +196,7 @@ def _timed(scans: Sequence[Scan], start: datetime, zone: str, span: tuple[float,
         if isinstance(time, str) or not time.is_interval:
             continue
         try:
-            first, last = (beamline_s(t, start, scan_zone=zone) for t in (time.start, time.end))
+            first, last = (beamline_s(t, start, scan_timezone=zone) for t in (time.start, time.end))
         except BadInputError as error:
             error.where = error.where or f"scan {scan.id}"
             raise
@@ -230,7 +232,7 @@ def _row(
 
 
 def _changes(
-    run: CyclingRun, clock: Clock, start: datetime, scan_zone: str, *, drift_known: bool
+    run: CyclingRun, clock: Clock, start: datetime, scan_timezone: str, *, drift_known: bool
 ) -> dict[str, Any]:
     offset = Quantity(round(clock.offset_s, 3), "s", round(clock.offset_uncertainty_s, 3))
     per_day = clock.drift * SECONDS_PER_DAY
@@ -238,8 +240,8 @@ def _changes(
     changes: dict[str, Any] = {"clock_offset": str(offset), "clock_drift": drift}
     if start != run.start:
         changes["start"] = start.isoformat()
-    if scan_zone != run.scan_zone:
-        changes["scan_zone"] = scan_zone
+    if scan_timezone != run.scan_timezone:
+        changes["scan_timezone"] = scan_timezone
     return changes
 
 
@@ -247,10 +249,10 @@ def _warnings(rows: Sequence[Mapping[str, Any]], clock: Clock, start: datetime) 
     said = []
     moving = [row["scan"] for row in rows if not row["in_rest"]]
     if moving:
-        said.append(f"{len(moving)} of {len(rows)} scans do not lie in a rest: {_listed(moving)}")
+        said.append(f"{len(moving)} of {len(rows)} scans do not lie in a rest: {listed(moving)}")
     hours = hours_in_words(clock.offset_s)
     if hours:
-        zones = "" if start.tzinfo is not None else "; --scan-zone and --run-zone say which"
+        zones = "" if start.tzinfo is not None else "; --scan-timezone and --timezone say which"
         said.append(f"the offset is {hours}{zones}")
     return tuple(said)
 
@@ -282,90 +284,8 @@ def _with_data(made: Proposal, rests: Intervals, *, left_out: int) -> Proposal:
     if alignment is not None and alignment.runner_up is not None:
         other = alignment.runner_up
         data["runner_up"] = {"offset": other.offset_s, "stops": other.stops, "shift": other.shift}
-    return Proposal(**{**vars(made), "data": data})
+    return replace(made, data=data)
 
 
 _SECONDS = ("offset", "offset_uncertainty", "offset_low", "offset_high", "margin", "searched")
 _PER_DAY = ("drift", "drift_low", "drift_high")
-
-
-# ---- refusals --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    scans: Intervals
-    rests: Intervals
-    limits: Limits
-
-
-def _nothing_to_align(run: CyclingRun, scans: Sequence[Scan]) -> BadInputError:
-    what = (
-        f"none of the {len(scans)} operando scans of cell {run.cell} has a start and an end near the record"
-    )
-    if not scans:
-        what = f"cell {run.cell} has no operando scan that is selected"
-    example = scans[0].id if scans else "SCAN"
-    return BadInputError(
-        f"run {run.id} cannot be aligned: {what}",
-        code="SIL142",
-        fix=f"siltomo catalog set {example} --start 2021-06-14T10:41:07+02:00 --end 2021-06-14T10:44:07+02:00"
-        if scans
-        else Amend({"--offset": "0 s"}, advice="if the clocks are known to agree"),
-    )
-
-
-def _refused(
-    answer: Refusal, run: CyclingRun, timed: _Timed, evidence: _Evidence, *, wall_clocks: bool
-) -> BadInputError:
-    reason, fix = answer.reason, Amend({"--offset": "0 s"}, advice="with the offset as read off both clocks")
-    if answer.why == "ambiguous":
-        best = answer.candidates[0]
-        offsets = ", ".join(f"{c.offset_s:.0f} s ({c.stops} stops)" for c in answer.candidates)
-        reason += f"; offsets that fit: {offsets}"
-        near = min(answer.candidates, key=lambda c: abs(c.offset_s))
-        advice = "if the clocks are known to differ by about that"
-        fix = Amend({"--offset": f"{near.offset_s:.0f} s"}, advice=advice)
-        if near is best and len(answer.candidates) > 1:
-            within = max(60.0, 2 * abs(best.offset_s))
-            if all(abs(c.offset_s) > within for c in answer.candidates[1:]):
-                advice = "if the clocks are known to agree to this"
-                fix = Amend({"--search": f"{within:.0f} s"}, advice=advice)
-    elif answer.why == "misfits":
-        reason, fix = _misfits(answer, timed, evidence, wall_clocks=wall_clocks)
-    return BadInputError(f"run {run.id} cannot be aligned: {reason}", code="SIL140", fix=fix)
-
-
-def _misfits(answer: Refusal, timed: _Timed, evidence: _Evidence, *, wall_clocks: bool) -> tuple[str, Amend]:
-    names = [timed[n][0].id for n in answer.misfits]
-    if wall_clocks and (jump := find_jump(evidence.scans, evidence.rests, evidence.limits)):
-        first, by = jump
-        moved = "put back" if by < 0 else "put forward"
-        return (
-            f"from scan {timed[first][0].id} on the beamline's clock was {moved} by an hour, for daylight saving",
-            Amend(
-                {"--scan-zone": "Europe/Zurich", "--run-zone": "Europe/Zurich"},
-                advice="with the time zones of both clocks",
-            ),
-        )
-    wide = Limits(search_s=(-_WIDE_S, _WIDE_S), slack_s=evidence.limits.slack_s, drift=evidence.limits.drift)
-    far = align(evidence.scans, evidence.rests, wide)
-    if isinstance(far, Alignment):
-        hours = hours_in_words(far.clock.offset_s)
-        said = f" ({hours})" if hours else ""
-        within = abs(far.clock.offset_s) / 3600 + 1
-        return (
-            f"no offset within {evidence.limits.search_s[1] / 3600:.3g} h fits; one of {far.clock.offset_s:.0f} s "
-            f"does{said}",
-            Amend({"--search": f"{within:.0f} h"}, advice="if the clocks may differ by this"),
-        )
-    reason = f"{answer.reason}: {_listed(names)}" if len(names) < len(timed) else answer.reason
-    if len(names) > max(2, len(timed) // 4):
-        advice = "if the cycling was not interrupted for the scans, with the offset as read off both clocks"
-        return reason, Amend({"--offset": "0 s"}, advice=advice)
-    listed = ", ".join(f"'{name}'" for name in names)
-    return reason, Amend({"--where": f"not scan in ({listed},)"}, advice="to leave them out")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

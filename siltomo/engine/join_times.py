@@ -55,7 +55,7 @@ def clock_of(run: CyclingRun) -> Clock | str:
     return Clock(run.clock_offset.m_as("s"), drift, run.clock_offset.uncertainty or 0.0)
 
 
-def beamline_s(time: datetime, start: datetime, *, scan_zone: str = "") -> float:
+def beamline_s(time: datetime, start: datetime, *, scan_timezone: str = "") -> float:
     """Return a time of the beamline in seconds from the start of a record.
 
     Raises
@@ -63,20 +63,20 @@ def beamline_s(time: datetime, start: datetime, *, scan_zone: str = "") -> float
     BadInputError
         When only one of the two times has a zone, or the time came twice or never in its zone.
     """
-    if time.tzinfo is None and not scan_zone and start.tzinfo is not None:
+    if time.tzinfo is None and not scan_timezone and start.tzinfo is not None:
         raise BadInputError(
             f"the record starts at {start.isoformat(' ')}, the scan's time {time.isoformat(' ')} names no time zone",
             code="SIL141",
-            fix=Amend({"--scan-zone": "Europe/Zurich"}, advice="with the zone of the beamline's clock"),
+            fix=Amend({"--scan-timezone": "Europe/Zurich"}, advice="with the zone of the beamline's clock"),
         )
-    if start.tzinfo is None and (time.tzinfo is not None or scan_zone):
+    if start.tzinfo is None and (time.tzinfo is not None or scan_timezone):
         raise BadInputError(
-            f"the scan's time {time.isoformat(' ')} has a time zone{f' ({scan_zone})' if scan_zone else ''}, "
+            f"the scan's time {time.isoformat(' ')} has a time zone{f' ({scan_timezone})' if scan_timezone else ''}, "
             f"the record's start {start.isoformat(' ')} names none",
             code="SIL141",
-            fix=Amend({"--run-zone": "Europe/Zurich"}, advice="with the zone of the cycler's clock"),
+            fix=Amend({"--timezone": "Europe/Zurich"}, advice="with the zone of the cycler's clock"),
         )
-    return seconds_from(start, time, zone=scan_zone)
+    return seconds_from(start, time, zone=scan_timezone)
 
 
 def checked_zone(name: str, option: str) -> str:

@@ -28,7 +28,7 @@ class CyclingRun(Record):
     """Seconds to add to the cycler's clock to get the beamline's."""
     clock_drift: Annotated[Quantity, In("s/d", of="time on the cycler's clock")] | None = None
     """What the beamline's clock gains on the cycler's from the start of the record on."""
-    scan_zone: str = ""
+    scan_timezone: str = ""
     """Time zone, such as Europe/Zurich, of the times of scans that name none."""
     source: SourceFiles | None = None
     """The file of the cycler, kept as it is."""
