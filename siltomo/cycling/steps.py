@@ -89,13 +89,7 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
         step_of=np.repeat(np.arange(len(runs)), runs[:, 1] - runs[:, 0] + 1),
         basis={"positive_current": said},
     )
-    warnings = (
-        *points.warnings,
-        *_coarse(points, rest),
-        *_left_out(kinds, charge, groups),
-        *_unsampled(halves),
-        *_gaps(record),
-    )
+    warnings = (*points.warnings, *_coarse(points, rest), *_left_out(kinds, charge, groups), *_unsampled(halves), *_gaps(record))
     return replace(record, warnings=(*warnings, *compare_with_cycler(record)))
 
 

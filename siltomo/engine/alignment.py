@@ -47,7 +47,7 @@ class AlignmentOrder:
     """By how much a logged time may be off."""
     start: datetime | None = None
     """Start of the record, where the run has none."""
-    run_timezone: str = ""
+    timezone: str = ""
     """Time zone of the run's start, where it names none."""
     scan_timezone: str = ""
     """Time zone of the scans' times, where they name none."""
@@ -100,13 +100,13 @@ def run_named(catalog: Catalog, name: str) -> CyclingRun:
     return runs[0]
 
 
-def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun) -> Proposal:
+def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun | None = None) -> Proposal:
     """Find the clock of a run; nothing is stored.
 
     Parameters
     ----------
     read
-        Reads the record of the run.
+        Reads the record of the run; the catalog's own file without it.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun)
     scan_timezone = (
         checked_zone(order.scan_timezone, "--scan-timezone") if order.scan_timezone else run.scan_timezone
     )
-    record = read(run)
+    record = (read or _reader(catalog))(run)
     rests = rest_windows(record)
     search_s, slack_s = order.search.m_as("s"), order.slack.m_as("s")
     scans = _scans(catalog, run, order.where)
@@ -155,6 +155,12 @@ def apply_alignment(catalog: Catalog, proposal: Proposal) -> Change:
     return catalog.set(CyclingRun, proposal.run.id, proposal.changes)
 
 
+def _reader(catalog: Catalog) -> ReadRun:
+    from siltomo.engine.cycling import read_run
+
+    return lambda run: read_run(catalog, run)
+
+
 # ---- times -----------------------------------------------------------------------------------------------------
 
 
@@ -166,9 +172,9 @@ def _start(run: CyclingRun, order: AlignmentOrder) -> datetime:
             code="SIL142",
             fix=Amend({"--start": "2021-06-14T10:12:33+02:00"}, advice="with the time of its first point"),
         )
-    if not order.run_timezone:
+    if not order.timezone:
         return start
-    zone = checked_zone(order.run_timezone, "--timezone")
+    zone = checked_zone(order.timezone, "--timezone")
     return start if start.tzinfo is not None else in_utc(start, zone)
 
 

@@ -140,16 +140,17 @@ def _row(subject: Subject, runs: list[_Run], joining: Joining) -> dict[str, Any]
     if isinstance(time, str):
         return {**row, "status": str(Status.MISSING), "reason": time}
     placed = [_place(one, time) for one in runs]
-    inside = [p for p in placed if isinstance(p, _Placed) and isinstance(p.state, Found)]
+    inside = [(p, p.state) for p in placed if isinstance(p, _Placed) and isinstance(p.state, Found)]
     if len(inside) > 1:
-        named = ", ".join(p.on.run.id for p in inside)
+        named = ", ".join(p.on.run.id for p, _ in inside)
         return {**row, "status": str(Status.REFUSED), "reason": f"it lies in {len(inside)} runs: {named}"}
     if not inside:
         return {**row, **_why_lost(placed)}
+    where, state = inside[0]
     return {
         **row,
-        **_state_columns(subject, inside[0], time),
-        **_compared(scan, subject.cell, inside[0], joining),
+        **_state_columns(subject, where, state, row["flags"]),
+        **_compared(scan, subject.cell, state, joining),
     }
 
 
