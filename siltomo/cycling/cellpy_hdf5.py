@@ -121,7 +121,7 @@ def _factor(name: str, wanted: str, strings: list[str], source: CyclingSource) -
 def _as_unit(text: str, wanted: str) -> float | None:
     """Return the factor of "1.0 ampere", "A" or "sec" to a unit; None for anything else."""
     text = {"sec": "s"}.get(text, text)
-    if text in ("C", "|", "g") or not text.isascii():  # degrees Celsius there, no charge
+    if text in ("C", "1.0 coulomb") or not text.isascii():  # cellpy's slip for degrees Celsius, no charge
         return None
     try:
         if text[:1].isdigit():

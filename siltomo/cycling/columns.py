@@ -183,7 +183,9 @@ def choose(headers: Sequence[str], source: CyclingSource) -> tuple[tuple[Chosen,
         When time, current or voltage is missing, or has no unit; names what is there.
     """
     given = _given(headers, source)
-    maps = [load_map(source.map)] if source.map else [load_map(name) for name in SHIPPED]
+    # who names columns himself has a table of his own; only what he left out is looked for
+    known = ("generic",) if given else SHIPPED
+    maps = [load_map(name) for name in ((source.map,) if source.map else known)]
     tried = [(_match(headers, one, given), one) for one in maps]
     for found, one in tried:
         if _complete(found) and {_same(n) for n in one.needs} <= {_same(split_header(h)[0]) for h in headers}:

@@ -73,7 +73,7 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
     borders, unsure = _borders(points, runs)
     charge, inside = _charges(points, runs, borders)
     charge[[k == "rest" for k in kinds]] = 0.0
-    groups = _half_cycles(kinds, charge)
+    groups = _half_cycles(kinds, charge, runs)
     found = _Found(runs, kinds, borders, charge, inside, groups)
     steps, halves, capacity = _assemble(points, found, given.first_cycle)
     halves = tuple(replace(h, unsure_Ah=float(unsure[list(h.steps)].sum())) for h in halves)
@@ -89,7 +89,13 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
         step_of=np.repeat(np.arange(len(runs)), runs[:, 1] - runs[:, 0] + 1),
         basis={"positive_current": said},
     )
-    warnings = (*points.warnings, *_coarse(points, rest), *_left_out(kinds, charge, groups), *_unsampled(halves), *_gaps(record))
+    warnings = (
+        *points.warnings,
+        *_coarse(points, rest),
+        *_left_out(kinds, charge, groups),
+        *_unsampled(halves),
+        *_gaps(record),
+    )
     return replace(record, warnings=(*warnings, *compare_with_cycler(record)))
 
 
@@ -190,16 +196,20 @@ def _known_end(n: int, runs: Integers, borders: Floats) -> bool:
     return n + 1 < len(runs) and borders[n + 1] > borders[n]
 
 
-def _half_cycles(kinds: list[Kind], charge: Floats) -> list[list[int]]:
-    """Group the steps with current into half-cycles, leaving out switching transients."""
+def _half_cycles(kinds: list[Kind], charge: Floats, runs: Integers) -> list[list[int]]:
+    """Group the steps with current into half-cycles, leaving out switching transients.
+
+    A transient is a run in one direction with hardly any charge, or a lone point at either end of a half-cycle:
+    some cyclers log one with a little current as they switch, and the rest that follows belongs to what was before.
+    """
     flowing = [n for n, kind in enumerate(kinds) if kind != "rest"]
-    largest = max((sum(charge[m] for m in group) for group in _same_kind(flowing, kinds)), default=0.0)
-    kept = [
-        n
-        for group in _same_kind(flowing, kinds)
-        if sum(charge[m] for m in group) > NEGLIGIBLE * largest
-        for n in group
-    ]
+    largest = max((float(charge[group].sum()) for group in _same_kind(flowing, kinds)), default=0.0)
+    lone = {n for n in flowing if runs[n, 0] == runs[n, 1] and charge[n] <= NEGLIGIBLE * largest}
+    kept: list[int] = []
+    for group in _same_kind(flowing, kinds):
+        if charge[group].sum() > NEGLIGIBLE * largest:
+            inner = [n for n in group if n not in lone]
+            kept += [n for n in group if inner and inner[0] <= n <= inner[-1]]
     return _same_kind(kept, kinds)
 
 
