@@ -94,9 +94,12 @@ class Operando:
                 )
         return made
 
-    def write(self, path: Path) -> Path:
-        """Write the run as a table in the Battery Data Format."""
-        lines = ["Test Time / s,Current / A,Voltage / V"]
-        lines += [f"{t:.3f},{i:.6e},{v:.5f}" for t, i, v in self.table]
-        path.write_text("\n".join(lines) + "\n")
+    def write(self, path: Path, *, start: datetime | None = None) -> Path:
+        """Write the run as a table in the Battery Data Format, with absolute times where a start is given."""
+        head, times = "Test Time / s,Current / A,Voltage / V", [""] * len(self.table)
+        if start is not None:
+            head = f"Unix Time / s,{head}"
+            times = [f"{start.timestamp() + t:.3f}," for t in self.table[:, 0]]
+        lines = [f"{unix}{t:.3f},{i:.6e},{v:.5f}" for unix, (t, i, v) in zip(times, self.table, strict=True)]
+        path.write_text("\n".join([head, *lines]) + "\n")
         return path

@@ -14,6 +14,8 @@ from siltomo.cli.reply import Reply, table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from siltomo.engine.join import Form
+
 __all__ = ["register"]
 
 Metrics = Annotated[
@@ -80,19 +82,20 @@ def join(
             agree_within=agree_within,
             progress=step,
         )
-    rows = joined.rows("long" if long else "wide")
-    flat = labelled_rows(long_rows(rows) if long else rows)
+    form: Form = "long" if long else "wide"
+    rows, units = joined.rows(form), joined.units(form)
+    flat = labelled_rows(long_rows(rows) if long else rows, units)
     if output is not None:
-        write_rows(rows if output.suffix.lower() == ".json" else flat, output)
+        write_rows(labelled_rows(rows, units) if output.suffix.lower() == ".json" else flat, output)
     warnings = [*joined.warnings, *([] if rows else ["no scan is selected"])]
     broken = sum(m["status"] == "failed" for own in joined.measured.values() for m in own)
     if broken:
         warnings.append(f"{broken} results failed; the others are kept")
-    shown = _shown(rows, () if long else joined.metrics)
-    return Reply(rows, shown, flat, warnings, exit_code=7 if broken else 0)
+    shown = _shown(rows, () if long else joined.metrics, units)
+    return Reply({"rows": rows, "units": units}, shown, flat, warnings, exit_code=7 if broken else 0)
 
 
-def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
+def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str], units: Mapping[str, str]) -> str:
     lines = []
     for row in rows:
         line = {
@@ -103,7 +106,7 @@ def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
             "voltage [V]": row["voltage"],
             "at rest": None if row["at_rest"] is None else "yes" if row["at_rest"] else "no",
             "contraction": row["contraction"],
-            **{f"{name} [{row['units'][name]}]": _with_spread(row[name], None) for name in metrics},
+            **{f"{name} [{units[name]}]": _with_spread(row[name], None) for name in metrics},
         }
         if "metric" in row:
             value = f"{len(row['values'])} values" if "values" in row else row["value"]

@@ -12,7 +12,7 @@ import numpy as np
 from siltomo.cycling.align import align, check_clock
 from siltomo.cycling.align_answer import Alignment, Limits, Refusal
 from siltomo.cycling.align_sweep import Intervals, rest_windows
-from siltomo.cycling.clock import SECONDS_PER_DAY, Clock, hours_in_words, in_utc
+from siltomo.cycling.clock import SECONDS_PER_DAY, Clock, hours_in_words, in_utc, time_zone
 from siltomo.cycling.record import Record
 from siltomo.engine.alignment_refusals import Evidence, listed, nothing_to_align, refused
 from siltomo.engine.catalog import Catalog, Change
@@ -145,7 +145,8 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun 
         _row(scan, interval, clock, rests, rest)
         for (scan, interval), rest in zip(timed, rest_of, strict=True)
     )
-    changes = _changes(run, clock, start, scan_timezone, drift_known=drift is not None)
+    zones = {"timezone": order.timezone or run.timezone, "scan_timezone": scan_timezone}
+    changes = _changes(run, clock, start, zones, drift_known=drift is not None)
     made = Proposal(run, clock, alignment, rows, changes, order, _warnings(rows, clock, start))
     return _with_data(made, rests, left_out=len(scans) - len(timed))
 
@@ -172,10 +173,10 @@ def _start(run: CyclingRun, order: AlignmentOrder) -> datetime:
             code="SIL142",
             fix=Amend({"--start": "2021-06-14T10:12:33+02:00"}, advice="with the time of its first point"),
         )
-    if not order.timezone:
+    zone = checked_zone(order.timezone, "--timezone") if order.timezone else run.timezone
+    if start.tzinfo is not None or not zone:
         return start
-    zone = checked_zone(order.timezone, "--timezone")
-    return start if start.tzinfo is not None else in_utc(start, zone)
+    return in_utc(start, zone).astimezone(time_zone(zone))
 
 
 def _scans(catalog: Catalog, run: CyclingRun, where: Selection) -> list[Scan]:
@@ -238,7 +239,7 @@ def _row(
 
 
 def _changes(
-    run: CyclingRun, clock: Clock, start: datetime, scan_timezone: str, *, drift_known: bool
+    run: CyclingRun, clock: Clock, start: datetime, zones: Mapping[str, str], *, drift_known: bool
 ) -> dict[str, Any]:
     offset = Quantity(round(clock.offset_s, 3), "s", round(clock.offset_uncertainty_s, 3))
     per_day = clock.drift * SECONDS_PER_DAY
@@ -246,9 +247,7 @@ def _changes(
     changes: dict[str, Any] = {"clock_offset": str(offset), "clock_drift": drift}
     if start != run.start:
         changes["start"] = start.isoformat()
-    if scan_timezone != run.scan_timezone:
-        changes["scan_timezone"] = scan_timezone
-    return changes
+    return changes | {name: zone for name, zone in zones.items() if zone != getattr(run, name)}
 
 
 def _warnings(rows: Sequence[Mapping[str, Any]], clock: Clock, start: datetime) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from siltomo.units import Quantity
 
 __all__ = ["AddedRun", "RunOrder", "add_run", "read_run", "runs_of", "set_run"]
 
+_CLOCK = ("clock_offset", "clock_drift", "scan_timezone")
+"""What ``cycling align`` stores."""
 CONVERTED = "points.npz"
 """What an outside program read is kept beside the file: it need not be there again."""
 
@@ -129,7 +131,10 @@ def set_run(catalog: Catalog, id_: str, changes: Mapping[str, Any], *, trust_sig
     said = "positive_current" in changes or not known.positive_current_source.startswith("as given")
     checked = changed if said else changed.model_copy(update={"positive_current": known.positive_current})
     record = _understood(catalog, checked, trust=trust_sign or not said)
-    made = {"start": None if (start := _start(record.points)) is None else start.isoformat()}
+    start = _start(record.points)
+    made = (
+        {} if start is None else {"start": start.isoformat()}
+    )  # where the file has none, it was given to align
     if "positive_current" in changes:
         made["positive_current_source"] = record.basis["positive_current"]
     change = catalog.set(CyclingRun, id_, {**changes, **made})
@@ -210,7 +215,7 @@ def _same_or_refused(known: CyclingRun, run: CyclingRun) -> CyclingRun:
     differing = [
         f"{name} ({getattr(known, name) or 'nothing'} there, {getattr(run, name) or 'nothing'} here)"
         for name in CyclingRun.model_fields
-        if name not in ("source", "positive_current_source", "clock_offset", "title", "notes")
+        if name not in ("source", "positive_current_source", "title", "notes", *_CLOCK)
         and getattr(known, name) != getattr(run, name)
     ]
     if known.source is None or known.source.sha256 != run.source.sha256:

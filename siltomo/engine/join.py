@@ -63,12 +63,13 @@ class Join:
         said += [f"scan {row['scan']}: {row['disagreement']}" for row in self.states if row["disagreement"]]
         return tuple(said)
 
-    @property
-    def units(self) -> dict[str, str]:
-        """The units of the columns that have one, in the wide form."""
+    def units(self, form: Form = "wide") -> dict[str, str]:
+        """Return the units of the columns that have one; in the long form each row says that of its value."""
         made = dict(UNITS)
-        for name in self.metrics:
-            made[name] = made[f"{name}_uncertainty"] = registry.requests([name], {})[0].metric.unit
+        if form == "wide":
+            for name in self.metrics:
+                unit = registry.requests([name], {})[0].metric.unit
+                made |= {name: unit, f"{name}_uncertainty": unit}
         return made
 
     def rows(self, form: Form = "wide") -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ class Join:
             for name in self.metrics:
                 own = [m for m in self.measured.get(state["scan"], ()) if m["metric"] == name]
                 row.update(one_value(own, name))
-            made.append({**row, "units": self.units})
+            made.append(row)
         return made
 
     def _long(self) -> list[dict[str, Any]]:
@@ -99,18 +100,18 @@ class Join:
             for measured in self.measured.get(state["scan"], ()):
                 own = {name: measured[name] for name in _OF_METRICS if name in measured}
                 judged = {"metric_status": measured["status"], "metric_reason": measured["reason"]}
-                made.append({**state, **own, **judged, "units": dict(UNITS)})
+                made.append({**state, **own, **judged})
         return made
 
     def to_pandas(self, form: Form = "wide") -> pd.DataFrame:
         """Return a table, indexed by scan; the units of its columns stand in ``.attrs["units"]``."""
         import pandas as pd
 
-        rows = [{k: v for k, v in row.items() if k != "units"} for row in self.rows(form)]
+        rows = self.rows(form)
         table = (
             pd.DataFrame(rows).set_index("scan") if rows else pd.DataFrame(index=pd.Index([], name="scan"))
         )
-        table.attrs["units"] = self.units if form == "wide" else {**UNITS}
+        table.attrs["units"] = self.units(form)
         return table
 
     def to_xarray(self) -> xr.Dataset:

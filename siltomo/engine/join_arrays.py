@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["labelled_rows", "to_dataset"]
 
-_PARTS = ("units", "capacity_uncertainty_parts")
+_PARTS = ("capacity_uncertainty_parts",)
 
 
 def to_dataset(joined: Join) -> xr.Dataset:
     """Return a join as a dataset over ``scan``; see ``Join.to_xarray``."""
-    rows, units = joined.rows(), joined.units
+    rows, units = joined.rows(), joined.units()
     scans = [row["scan"] for row in rows]
     made = xr.Dataset(coords={"scan": ("scan", np.array(scans, dtype=object).astype(str))})
     left_out = []
@@ -72,15 +72,14 @@ def _add_profile(made: xr.Dataset, joined: Join, name: str, scans: list[str]) ->
         if scan in profiles:
             values[n] = [np.nan if v is None else v for v in profiles[scan]["values"]]
     made.coords[along] = (along, np.array(points, dtype=float), {"units": coordinate["unit"]})
-    made[name] = (("scan", along), values, {"units": joined.units[name]})
+    made[name] = (("scan", along), values, {"units": joined.units()[name]})
     return True
 
 
-def labelled_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def labelled_rows(rows: Iterable[Mapping[str, Any]], units: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return rows for a spreadsheet: the unit of a column stands in its name, as in ``capacity [mAh/g_Si]``."""
     made = []
     for row in rows:
-        units = row.get("units", {})
         line = {}
         for name, value in row.items():
             if name not in _PARTS:

@@ -13,11 +13,11 @@ from siltomo.cycling.clock import Clock
 from siltomo.cycling.locate import Found, Lost, locate, longest_gap
 from siltomo.cycling.record import Record
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.cycling_summary import Mass, mass_of
 from siltomo.engine.join_times import ScanTime, beamline_s, clock_of, scan_time
 from siltomo.engine.subjects import Subject
 from siltomo.errors import BadInputError, SiltomoError
 from siltomo.model import Cell, CyclingRun, HalfCycle, Scan, Status
-from siltomo.units import Quantity
 
 __all__ = ["UNITS", "Joining", "ReadRun", "Tolerance", "found_rows"]
 
@@ -239,23 +239,15 @@ def _tolerance(placed: _Placed) -> dict[str, Any]:
     return {"tolerance": placed.on.tolerance.seconds, "tolerance_from": placed.on.tolerance.source}
 
 
-def _silicon(cell: Cell | None) -> tuple[Quantity | None, str]:
+def _silicon(cell: Cell | None) -> Mass:
     """Return the silicon mass of a cell, or why it is not known."""
-    if cell is None:
-        return None, "the cell is not in the catalog"
-    if cell.si_mass is not None:
-        return cell.si_mass, ""
-    if cell.loading is not None and cell.area is not None:
-        area = cell.area.m_as("cm^2")
-        spread = cell.loading.uncertainty
-        return Quantity(cell.loading.value * area, "mg_Si", None if spread is None else spread * area), ""
-    return None, f"the silicon mass of cell {cell.id} is not known: siltomo cell set {cell.id} --si-mass ..."
+    return Mass(None, reason="the cell is not in the catalog") if cell is None else mass_of(cell)
 
 
 def _state_columns(subject: Subject, placed: _Placed, state: Found, flags: list[str]) -> dict[str, Any]:
     """Return what was found; capacities per gram of silicon where its mass is known."""
     middle = state.middle
-    mass, why = _silicon(subject.cell)
+    mass = _silicon(subject.cell)
     columns: dict[str, Any] = {
         "run": placed.on.run.id,
         "cycle": middle.cycle,
@@ -269,11 +261,11 @@ def _state_columns(subject: Subject, placed: _Placed, state: Found, flags: list[
     }
     if state.rest_share < 1 - 1e-9:
         flags = [*flags, "current_flowed"]
-    if mass is None:
-        return {**columns, "flags": [*flags, "no_silicon_mass"], "reason": why}
-    per = 1e3 / mass.m_as("g_Si")
+    if mass.mg is None:
+        return {**columns, "flags": [*flags, "no_silicon_mass"], "reason": mass.reason}
+    per = 1e6 / mass.mg
     capacity = middle.capacity_Ah * per
-    relative = (mass.uncertainty or 0.0) / mass.value
+    relative = (mass.uncertainty_mg or 0.0) / mass.mg
     parts = {"interval": state.interval_Ah * per, "clock": state.clock_Ah * per, "mass": capacity * relative}
     return {
         **columns,
@@ -295,10 +287,9 @@ def _compared(scan: Scan, cell: Cell | None, state: Found, joining: Joining) -> 
     rests = declared.half == HalfCycle.REST and state.rest_share > 0
     if str(declared.half) != middle.half and not rests:
         wrong.append(f"{declared.half} declared, {middle.half} found")
-    mass, _ = _silicon(cell)
-    same_half = not wrong
-    if declared.capacity is not None and mass is not None and same_half:
-        found = middle.capacity_Ah * 1e3 / mass.m_as("g_Si")
+    mass = _silicon(cell)
+    if declared.capacity is not None and mass.mg is not None and not wrong:
+        found = middle.capacity_Ah * 1e6 / mass.mg
         if abs(found - declared.capacity.value) > joining.agree_within:
             wrong.append(f"{declared.capacity.value:.5g} mAh/g_Si declared, {found:.5g} found")
     if declared.voltage is not None:

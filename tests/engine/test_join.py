@@ -324,7 +324,7 @@ def test_zones_tell_daylight_saving_from_a_wrong_clock(catalog: Catalog) -> None
     apply_alignment(catalog, zoned)
     stored = catalog.record(CyclingRun, "zn1-run")
     assert stored.start is not None
-    assert stored.start.isoformat() == "2021-06-14T07:00:00+00:00"
+    assert stored.start.isoformat() == "2021-06-14T08:00:00+01:00"
     assert stored.scan_timezone == "Europe/Zurich"
     rows = by_scan(joined(catalog, run))
     assert all(rows[s["id"]]["capacity"] == pytest.approx(s["capacity"], abs=1.0) for s in run.scans)
