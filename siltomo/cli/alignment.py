@@ -131,7 +131,7 @@ def _text(data: Mapping[str, Any]) -> str:
         f"run {data['run']} of cell {data['cell']}: {inside} of {len(scans)} scans lie in a rest"
         + (f", at {data['stops']} stops" if data["stops"] else "")
         + (f" ({data['left_out']} further scans have no time near the record)" if data["left_out"] else ""),
-        f"offset  {data['offset']:.1f} +/- {data['offset_uncertainty']:.1f} s, {data['how']} "
+        f"offset  {data['offset']:.1f}{_spread(data['offset_uncertainty'])} s, {data['how']} "
         "(add it to the cycler's clock to get the beamline's)",
     ]
     if data["margin"] is not None:
@@ -143,14 +143,18 @@ def _text(data: Mapping[str, Any]) -> str:
             f"looked  within {data['searched'] / 3600:.3g} h of zero, with {data['rests']} rests",
         ]
     if data["stored"]:
-        done = f"stored in revision {data['revision']}" if data["changed"] else "is what was stored already"
-        lines.append(f"the clock {done} of run {data['run']}")
+        done = f"is stored, in revision {data['revision']}" if data["changed"] else "was stored already"
+        lines.append(f"the clock of run {data['run']} {done}")
     else:
         lines.append("nothing was changed; --apply stores this clock")
     shown = [{k: v for k, v in row.items() if k != "unit"} for row in scans]
     units = ("start", "end", "rest_start", "rest_end")
     named = [{f"{k} [s]" if k in units else k: v for k, v in row.items()} for row in shown]
     return "\n".join(lines) + "\n" + table(named)
+
+
+def _spread(uncertainty: float | None) -> str:
+    return "" if uncertainty is None else f" +/- {uncertainty:.1f}"
 
 
 def _drift_text(data: Mapping[str, Any]) -> str:

@@ -97,6 +97,7 @@ def join(
 
 def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str], units: Mapping[str, str]) -> str:
     lines = []
+    contracts = any(row["contraction"] is not None for row in rows)
     for row in rows:
         line = {
             "scan": row["scan"],
@@ -105,7 +106,7 @@ def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str], units: Map
             "capacity [mAh/g_Si]": _with_spread(row["capacity"], row["capacity_uncertainty"]),
             "voltage [V]": row["voltage"],
             "at rest": None if row["at_rest"] is None else "yes" if row["at_rest"] else "no",
-            "contraction": row["contraction"],
+            **({"contraction": row["contraction"]} if contracts else {}),
             **{f"{name} [{units[name]}]": _with_spread(row[name], None) for name in metrics},
         }
         if "metric" in row:

@@ -36,8 +36,8 @@ class Clock:
     """Beamline minus cycler at the start of the record, in seconds."""
     drift: float = 0.0
     """Seconds that the beamline's clock gains on the cycler's in each second of the cycler's."""
-    offset_uncertainty_s: float = 0.0
-    """Standard uncertainty of the offset, in seconds."""
+    offset_uncertainty_s: float | None = None
+    """Standard uncertainty of the offset, in seconds; None where it is not known."""
 
     def record_s(self, beamline_s: float) -> float:
         """Return the time of the record at a time of the beamline, both in seconds from its start."""

@@ -14,8 +14,10 @@ import numpy as np
 
 from siltomo.cycling.record import Floats, Record
 
-__all__ = ["Found", "Instant", "Lost", "locate", "longest_gap"]
+__all__ = ["RESTING", "Found", "Instant", "Lost", "locate", "longest_gap"]
 
+RESTING = 1e-9
+"""Share of an interval that may be under current and still be rounding."""
 Half = Literal["pristine", "lithiation", "delithiation"]
 
 
@@ -46,8 +48,10 @@ class Found:
     """Part of the interval without current: 1 for a scan in a rest."""
     interval_Ah: float
     """Standard uncertainty of the capacity from its change over the interval."""
-    clock_Ah: float
-    """Standard uncertainty of the capacity from the clocks."""
+    clock_Ah: float | None
+    """Standard uncertainty of the capacity from the clocks; None where theirs is not known and current flowed."""
+    switching_Ah: float
+    """Standard uncertainty of the capacity from currents that were switched between two points."""
     voltage_low_V: float
     """Lowest voltage from the last current before the interval to its end."""
     voltage_high_V: float
@@ -71,7 +75,7 @@ def longest_gap(record: Record) -> float:
 
 
 def locate(
-    record: Record, start_s: float, end_s: float, *, tolerance_s: float, clock_s: float = 0.0
+    record: Record, start_s: float, end_s: float, *, tolerance_s: float, clock_s: float | None = None
 ) -> Found | Lost:
     """Return the state of a cell over an interval.
 
@@ -85,7 +89,7 @@ def locate(
         The longest time between two points within which a value may be taken, and the furthest that a time may lie
         outside of the record.
     clock_s
-        Standard uncertainty of the interval's position.
+        Standard uncertainty of the interval's position; None where it is not known.
 
     Returns
     -------
@@ -105,13 +109,18 @@ def locate(
             refused=True,
         )
     low, high = _voltages(record, start_s, end_s)
+    share = _rest_share(record, start_s, end_s)
+    resting = share > 1 - RESTING
     return Found(
         middle=middle,
         first=first,
         last=last,
-        rest_share=_rest_share(record, start_s, end_s),
+        rest_share=share,
         interval_Ah=abs(last.capacity_Ah - first.capacity_Ah) / math.sqrt(12.0),
-        clock_Ah=_clock_spread(record, (start_s + end_s) / 2, middle, clock_s),
+        clock_Ah=_clock_spread(
+            record, (start_s + end_s) / 2, middle, 0.0 if resting and clock_s is None else clock_s
+        ),
+        switching_Ah=_switching(record, middle),
         voltage_low_V=min(low, middle.voltage_V),
         voltage_high_V=max(high, middle.voltage_V),
     )
@@ -178,16 +187,24 @@ def _rest_share(record: Record, start_s: float, end_s: float) -> float:
     return length / (end_s - start_s)
 
 
-def _clock_spread(record: Record, time_s: float, middle: Instant, clock_s: float) -> float:
+def _clock_spread(record: Record, time_s: float, middle: Instant, clock_s: float | None) -> float | None:
     """Return by how much the capacity changes when the clocks move by their uncertainty, on the worse side."""
-    if clock_s <= 0:
-        return 0.0
+    if not clock_s:
+        return clock_s
     spread = 0.0
     for moved in (time_s - clock_s, time_s + clock_s):
         other = _instant(record, moved, math.inf)
         if isinstance(other, Instant) and (other.cycle, other.half) == (middle.cycle, middle.half):
             spread = max(spread, abs(other.capacity_Ah - middle.capacity_Ah))
     return spread
+
+
+def _switching(record: Record, middle: Instant) -> float:
+    """Return the share of the unsure charge that falls to what was reached, as that of a uniform density."""
+    for half in record.half_cycles:
+        if (half.cycle, half.kind) == (middle.cycle, middle.half) and half.capacity_Ah > 0:
+            return half.unsure_Ah * middle.capacity_Ah / half.capacity_Ah / math.sqrt(3.0)
+    return 0.0
 
 
 def _voltages(record: Record, start_s: float, end_s: float) -> tuple[float, float]:

@@ -28,6 +28,7 @@ __all__ = ["AlignmentOrder", "Proposal", "apply_alignment", "propose_alignment",
 ReadRun = Callable[[CyclingRun], Record]
 """Reads the record of a run."""
 
+_EXAMPLE = "2021-06-14T10:41:07+02:00"
 _SEARCH, _SLACK = Quantity(3.0, "h"), Quantity(1.0, "s")
 
 
@@ -131,7 +132,7 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun 
     limits = Limits(search_s=(-search_s, search_s), slack_s=slack_s, drift=drift)
     alignment: Alignment | None = None
     if order.offset is not None:
-        clock = Clock(order.offset.m_as("s"), drift or 0.0, order.offset.to("s").uncertainty or 0.0)
+        clock = Clock(order.offset.m_as("s"), drift or 0.0, order.offset.to("s").uncertainty)
         rest_of = check_clock(intervals, rests, clock, slack_s=slack_s)
     else:
         if not timed:
@@ -206,6 +207,7 @@ def _timed(scans: Sequence[Scan], start: datetime, zone: str, span: tuple[float,
             first, last = (beamline_s(t, start, scan_timezone=zone) for t in (time.start, time.end))
         except BadInputError as error:
             error.where = error.where or f"scan {scan.id}"
+            error.fix = error.fix or f"siltomo catalog set {scan.id} --start {_EXAMPLE} --end {_EXAMPLE}"
             raise
         if last >= span[0] and first <= span[1]:
             found.append((scan, (first, last)))
@@ -241,7 +243,8 @@ def _row(
 def _changes(
     run: CyclingRun, clock: Clock, start: datetime, zones: Mapping[str, str], *, drift_known: bool
 ) -> dict[str, Any]:
-    offset = Quantity(round(clock.offset_s, 3), "s", round(clock.offset_uncertainty_s, 3))
+    spread = clock.offset_uncertainty_s
+    offset = Quantity(round(clock.offset_s, 3), "s", None if spread is None else round(spread, 3))
     per_day = clock.drift * SECONDS_PER_DAY
     drift = str(Quantity(float(f"{per_day:.6g}"), "s/d")) if per_day or drift_known else None
     changes: dict[str, Any] = {"clock_offset": str(offset), "clock_drift": drift}

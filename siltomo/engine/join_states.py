@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from siltomo.cycling.clock import Clock
-from siltomo.cycling.locate import Found, Lost, locate, longest_gap
+from siltomo.cycling.locate import RESTING, Found, Lost, locate, longest_gap
 from siltomo.cycling.record import Record
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling_summary import Mass, mass_of
@@ -254,19 +254,24 @@ def _state_columns(subject: Subject, placed: _Placed, state: Found, flags: list[
         "half": middle.half,
         "charge": middle.capacity_Ah * 1e3,
         "voltage": middle.voltage_V,
-        "at_rest": state.rest_share > 1 - 1e-9,
+        "at_rest": state.rest_share > 1 - RESTING,
         "rest_share": state.rest_share,
         "record_time": (placed.start_s + placed.end_s) / 2,
         **_tolerance(placed),
     }
-    if state.rest_share < 1 - 1e-9:
+    if state.rest_share <= 1 - RESTING:
         flags = [*flags, "current_flowed"]
+    if state.clock_Ah is None:
+        flags = [*flags, "clock_uncertainty_not_known"]
     if mass.mg is None:
         return {**columns, "flags": [*flags, "no_silicon_mass"], "reason": mass.reason}
     per = 1e6 / mass.mg
     capacity = middle.capacity_Ah * per
-    relative = (mass.uncertainty_mg or 0.0) / mass.mg
-    parts = {"interval": state.interval_Ah * per, "clock": state.clock_Ah * per, "mass": capacity * relative}
+    parts = {"interval": state.interval_Ah * per, "switching": state.switching_Ah * per}
+    if state.clock_Ah is not None:
+        parts["clock"] = state.clock_Ah * per
+    if mass.uncertainty_mg is not None:
+        parts["mass"] = capacity * mass.uncertainty_mg / mass.mg
     return {
         **columns,
         "capacity": capacity,

@@ -52,7 +52,7 @@ def clock_of(run: CyclingRun) -> Clock | str:
     if run.clock_offset is None:
         return f"the clock of run {run.id} is not aligned with the beamline's: siltomo cycling align {run.id}"
     drift = 0.0 if run.clock_drift is None else run.clock_drift.m_as("s/d") / SECONDS_PER_DAY
-    return Clock(run.clock_offset.m_as("s"), drift, run.clock_offset.uncertainty or 0.0)
+    return Clock(run.clock_offset.m_as("s"), drift, run.clock_offset.uncertainty)
 
 
 def beamline_s(time: datetime, start: datetime, *, scan_timezone: str = "") -> float:
