@@ -13,14 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from siltomo.cycling import Cutoffs, CyclingSource, Points, Record, Understanding, analyse, read_points
+from siltomo.cycling import (
+    Cutoffs,
+    CyclingSource,
+    Points,
+    Record,
+    Understanding,
+    analyse,
+    parse_columns,
+    read_points,
+)
 from siltomo.cycling.outside import OUTSIDE
+from siltomo.cycling.source import zoned
 from siltomo.engine.catalog import Catalog, open_catalog
 from siltomo.errors import Amend, MismatchError, NotFoundError, TakenError
 from siltomo.model import CyclingRun, SourceFiles, validated
+from siltomo.model.validation import Place
 from siltomo.units import Quantity
 
-__all__ = ["AddedRun", "RunOrder", "add_run", "read_run", "runs_of", "set_run"]
+__all__ = ["AddedRun", "RunOrder", "add_run", "read_run", "run_order", "runs_of", "set_run"]
 
 _CLOCK = ("clock_offset", "clock_drift", "scan_timezone")
 """What ``cycling align`` stores."""
@@ -90,6 +101,35 @@ def add_run(catalog: Catalog, order: RunOrder, *, dry_run: bool = False) -> Adde
     return AddedRun(run, True, record, warnings)
 
 
+_SAID_OF_FILE = ("file", "cell", "columns", "column_map", "timezone", "date_order", "allow_gaps", "sign_from")
+
+
+def run_order(id_: str, fields: Mapping[str, Any], path: Path, place: Place) -> RunOrder:
+    """Read the declaration of a run that names its file, as it stands in a study file.
+
+    Raises
+    ------
+    RecordError
+        When a field is wrong; names its place.
+    """
+    columns = fields.get("columns") or {}
+    if isinstance(columns, str):
+        columns = parse_columns(columns)
+    own = {name: value for name, value in fields.items() if name not in _SAID_OF_FILE}
+    said = {name: fields[name] for name in _SAID_OF_FILE[1:-1] if name in fields}
+    draft = validated(CyclingRun, {**own, **said, "columns": columns, "id": id_}, place=place)
+    source = CyclingSource(
+        path,
+        columns=draft.columns,
+        map=draft.column_map,
+        timezone=draft.timezone,
+        date_order=draft.date_order,
+        allow_gaps=draft.allow_gaps,
+    )
+    trust = fields.get("sign_from") == "user"
+    return RunOrder(source, draft.cell, {**own, "id": id_}, trust, where=place(()))
+
+
 def read_run(catalog: Catalog, run: str | CyclingRun) -> Record:
     """Read a cycling run of the catalog, from the file that is kept with it.
 
@@ -125,16 +165,17 @@ def set_run(catalog: Catalog, id_: str, changes: Mapping[str, Any], *, trust_sig
         When the voltage contradicts the new sign of the current.
     """
     known = catalog.record(CyclingRun, id_)
-    body = {**known.body(), **changes}
-    body.pop("schema")
-    changed = validated(CyclingRun, body, place=f"cycling_run {id_}")
-    said = "positive_current" in changes or not known.positive_current_source.startswith("as given")
-    checked = changed if said else changed.model_copy(update={"positive_current": known.positive_current})
-    record = _understood(catalog, checked, trust=trust_sign or not said)
-    start = _start(record.points)
-    made = (
-        {} if start is None else {"start": start.isoformat()}
-    )  # where the file has none, it was given to align
+    changed = validated(
+        CyclingRun,
+        {**known.model_dump(mode="json", exclude_none=True), **changes},
+        place=f"cycling_run {id_}",
+    )
+    record = _understood(catalog, changed, trust=trust_sign or "positive_current" not in changes)
+    others = [run for run in catalog.records(CyclingRun) if run.cell == changed.cell and run.id != id_]
+    _check_cycles(catalog, others, changed, record)
+    made: dict[str, Any] = {}
+    if {"timezone", "date_order"} & changes.keys() and (start := _start(record.points)) is not None:
+        made["start"] = start.isoformat()
     if "positive_current" in changes:
         made["positive_current_source"] = record.basis["positive_current"]
     change = catalog.set(CyclingRun, id_, {**changes, **made})
@@ -304,13 +345,13 @@ def _unpacked(path: Path, run: CyclingRun) -> Points:
     assert run.source is not None
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    start = run.start if run.start is not None and run.start.tzinfo else None
+    local = None if run.start is None else run.start.replace(tzinfo=None)
     return Points(
         **{name: arrays[name] for name in _ARRAYS if name in arrays},
         format=run.source.format,
         counters_Ah={n.removeprefix("counter "): v for n, v in arrays.items() if n.startswith("counter ")},
         current_is_mean=bool(arrays["current_is_mean"]),
-        start=start,
-        local_start=None if run.start is None else run.start.replace(tzinfo=None),
+        start=zoned(local, CyclingSource(path, timezone=run.timezone)),
+        local_start=local,
         facts=run.source.facts,
     )

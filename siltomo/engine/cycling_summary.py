@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from siltomo.cycling import CycleFigures, Record, differential_capacity, figures_of, voltage_curve
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling import read_run, runs_of
-from siltomo.errors import NotFoundError, UnitError
+from siltomo.errors import Amend, NotFoundError, UnitError
 from siltomo.model import Cell, CyclingRun
 from siltomo.units import Quantity, same_dimension
 
@@ -35,6 +35,8 @@ __all__ = [
 
 NOMINAL = Quantity(3579.0, "mAh/g_Si")
 """Capacity of silicon lithiated to Li15Si4: what 1 C means where nothing else is said."""
+SAME_RATE = 0.2
+"""Cycles whose currents differ by more than this are not at one rate."""
 PLACEHOLDERS_MG = (1.0, 0.001, 1000.0)
 """What instruments and programs write where nobody typed a mass: 1 mg, 0.001 g, 0.001 mg, 1 g."""
 
@@ -115,7 +117,10 @@ def _given_mass(given: str) -> Mass:
     for unit in ("mg_Si", "mg"):
         if same_dimension(mass.unit, unit) and mass.value > 0:
             return Mass(mass.m_as(unit), unit)
-    raise UnitError(f'{given!r} is no mass; write "0.51 mg_Si", or "15.4 mg" of another active material')
+    raise UnitError(
+        f'{given!r} is no mass; write "0.51 mg_Si", or "15.4 mg" of another active material',
+        fix=Amend({"--mass": "15.4 mg"}),
+    )
 
 
 def summary_of(
@@ -141,6 +146,10 @@ def summary_of(
     NotFoundError
         When a cell is not in the catalog, or has no run.
     """
+    if not any(same_dimension(nominal.unit, unit) for unit in ("mAh/g_Si", "mAh/g")):
+        raise UnitError(
+            f"{nominal} is no capacity per mass", fix=Amend({"--nominal-capacity": "3579 mAh/g_Si"})
+        )
     known = {cell.id: cell for cell in catalog.records(Cell)}
     having = list(dict.fromkeys(r.cell for r in catalog.records(CyclingRun) if r.source is not None))
     rows: list[dict[str, Any]] = []
@@ -159,7 +168,7 @@ def summary_of(
         for run in runs_of(catalog, id_):
             figures = figures_of(read_run(catalog, run))
             rows += [_row(cell, run, one, weighed, nominal) for one in figures]
-            strange = [str(one.cycle) for one in figures if one.flags]
+            strange = [str(one.cycle) for one in figures if (one.coulombic_efficiency or 0) > 1]
             if strange:
                 warnings.append(
                     f"cell {id_}: coulombic efficiency above 100 % in {len(strange)} cycles ({', '.join(strange[:5])}"
@@ -177,9 +186,9 @@ def _row(cell: Cell, run: CyclingRun, one: CycleFigures, mass: Mass, nominal: Qu
         return None if capacity is None or grams is None else capacity / grams
 
     def rate(current: float | None) -> float | None:
-        if current is None or grams is None or nominal.unit != mass.specific_unit:
+        if current is None or grams is None or not same_dimension(nominal.unit, mass.specific_unit):
             return None
-        return current / grams / nominal.value
+        return current / grams / nominal.m_as(mass.specific_unit)
 
     return {
         "cell": cell.id,
@@ -211,13 +220,20 @@ def _row(cell: Cell, run: CyclingRun, one: CycleFigures, mass: Mass, nominal: Qu
 
 def _relate(rows: list[dict[str, Any]]) -> None:
     """Relate the retention of every cycle to the first complete cycle of its cell, over all its runs."""
-    first: dict[str, float] = {}
+    first: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["complete"]:
-            first.setdefault(row["cell"], row["delithiation_capacity"])
+            first.setdefault(row["cell"], row)
     for row in rows:
-        if row["retention"] is not None and row["cell"] in first:
-            row["retention"] = row["delithiation_capacity"] / first[row["cell"]]
+        reference = first.get(row["cell"])
+        if row["retention"] is None or reference is None:
+            continue
+        row["retention"] = row["delithiation_capacity"] / reference["delithiation_capacity"]
+        current, then = row["delithiation_current"], reference["delithiation_current"]
+        if abs(current / then - 1) > SAME_RATE:
+            row["flags"].append(
+                f"retention compares {current:.3g} mA with {then:.3g} mA of cycle {reference['cycle']}"
+            )
 
 
 def by_formulation(summary: Summary) -> Summary:

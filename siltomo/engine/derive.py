@@ -93,6 +93,10 @@ class Resolver:
     """Makes the item of a base request on a subject."""
     settings: Mapping[str, object]
     match: Match = "cell"
+    cycling: Callable[[Field, State], FieldLeaf | Missing] = field(
+        default=lambda query, state: Missing(f"{query.path} of {state.cell} is not known")
+    )
+    """Looks a figure of a cycling run up."""
     _by_cell: dict[tuple[str, int], list[Subject]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -110,7 +114,8 @@ class Resolver:
         inputs: dict[str, Node | ResultLeaf | FieldLeaf | Missing] = {}
         for name, query in request.metric.queries.items():
             if isinstance(query, Field):
-                inputs[name] = _field(query, state)
+                own = query.path.startswith("cycling.")
+                inputs[name] = self.cycling(query, state) if own else _field(query, state)
             else:
                 inputs[name] = self._query(query, inner[name], state)
         return Node(request, inputs)

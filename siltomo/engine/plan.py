@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.cycling_fields import CyclingFields, with_cycles
 from siltomo.engine.derive import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.passes import Pass, make_pass
 from siltomo.engine.resources import in_words
@@ -154,8 +155,11 @@ def make_plan(
     given = settings or {}
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
-    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
+    cycling = CyclingFields(catalog)
+    resolver = Resolver(
+        subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling
+    )
+    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
     for item in Plan(rows, ()).items:
         if item.to_compute:
@@ -164,8 +168,9 @@ def make_plan(
 
 
 def _rows(
-    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver
+    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver, where: Selection
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
         return base_items(catalog, request, subjects)
-    return (DerivedRow(state, resolver.node(request, state)) for state in states_of(subjects.scans))
+    states = with_cycles(catalog, request, states_of(subjects.scans), where)
+    return (DerivedRow(state, resolver.node(request, state)) for state in states)

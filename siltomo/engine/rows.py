@@ -71,7 +71,7 @@ def derived_row(row: DerivedRow, found: Mapping[str, MetricResult | str]) -> Row
     shared = [subject.columns for subject in state.subjects]
     same = {name: _only(columns[name] for columns in shared) for name in ("formulation", "mode", "voltage")}
     columns = {
-        "formulation": same["formulation"],
+        "formulation": same["formulation"] or state.formulation,
         "cell": state.cell,
         "scan": None,
         "scale": None,

@@ -23,6 +23,8 @@ _ISLETS = (
 Capacity = Annotated[float, Field("state.capacity", "mAh/g_Si")]
 SiliconFraction = Annotated[float, Field("formulation.silicon_fraction", "g_Si/g")]
 TrueDensity = Annotated[float, Field("formulation.true_density", "g/cm^3")]
+Lithiation = Annotated[float, Field("cycling.lithiation_capacity", "mAh")]
+Delithiation = Annotated[float, Field("cycling.delithiation_capacity", "mAh")]
 SpecificCapacity = Annotated[float, In("mAh/g_Si", gt=0)]
 
 
@@ -74,3 +76,43 @@ def theoretical_thickness_expansion(
     the expansion of silicon per capacity (280 % at 3579 mAh/g_Si), times the capacity.
     """
     return si_fraction * true_density / si_density * si_expansion * capacity
+
+
+@metric(unit="mAh/g_Si", version=1)
+def specific_capacity(
+    capacity: Annotated[float, Field("cycling.half_capacity", "mAh")],
+    si_mass: Annotated[float, Field("cycling.si_mass", "mg_Si")],
+) -> float:
+    """Capacity of the row's half-cycle, per mass of silicon, from the current of the cycling run.
+
+    Notes
+    -----
+    Only of half-cycles that are complete. The mass is the cell's own, or its loading times its area; a mass
+    of 1 mg or 0.001 g without an uncertainty is what cyclers write by themselves, and is refused.
+    """
+    return capacity / si_mass
+
+
+@metric(unit="1", version=1)
+def coulombic_efficiency(lithiation: Lithiation, delithiation: Delithiation) -> float:
+    """Delithiation over lithiation of one cycle, from the current of the cycling run.
+
+    Notes
+    -----
+    Only of complete cycles: a delithiation that was stopped half-way is no loss of lithium.
+    """
+    return delithiation / lithiation
+
+
+@metric(unit="1", version=1)
+def capacity_retention(
+    delithiation: Delithiation,
+    first: Annotated[float, Field("cycling.first_delithiation_capacity", "mAh")],
+) -> float:
+    """Delithiation over that of the first complete cycle of the cell.
+
+    Notes
+    -----
+    Compare only cycles at one rate: a faster cycle gives back less for another reason than ageing.
+    """
+    return delithiation / first
