@@ -14,6 +14,7 @@ from siltomo.engine.derive import DerivedRow
 from siltomo.engine.plan import make_plan
 from siltomo.engine.select import Selection
 from siltomo.engine.subjects import Item
+from siltomo.errors import NotFoundError
 from siltomo.metrics import registry
 from siltomo.model import Cell, Status
 
@@ -92,7 +93,9 @@ def with_contraction(catalog: Catalog, rows: Iterable[dict[str, Any]]) -> list[d
 
 def _thicknesses(catalog: Catalog) -> dict[str, _Thickness] | str:
     """Return the thickness of each scan that has exactly one, from the results that are kept."""
-    if THICKNESS not in {metric.name for metric in registry}:
+    try:
+        registry.find(THICKNESS)
+    except NotFoundError:
         return f"this siltomo has no metric {THICKNESS}"
     found: dict[str, list[_Thickness]] = defaultdict(list)
     for item in make_plan(catalog, [THICKNESS]).rows:

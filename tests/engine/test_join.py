@@ -457,3 +457,29 @@ def test_a_given_offset_is_checked_against_the_rests(catalog: Catalog) -> None:
     assert "scans do not lie in a rest" in given.warnings[0]
     apply_alignment(catalog, given)
     assert catalog.record(CyclingRun, "zn1-run").clock_offset == Quantity(300.0, "s", 5.0)
+
+
+def test_operando_without_interruption_asks_for_the_offset(catalog: Catalog) -> None:
+    run = Operando(interrupted=False)
+    add_scans(catalog, run)
+    with pytest.raises(BadInputError, match="scans lie in no rest") as error:
+        propose(catalog, run)
+    assert error.value.fix.options == {"--offset": "0 s"}  # type: ignore[union-attr]
+    assert "not interrupted" in error.value.fix.advice  # type: ignore[union-attr]
+    aligned(catalog, run, offset=Quantity(1234.0, "s", 5.0))
+    rows = by_scan(joined(catalog, run))
+    for scan in run.scans[:20]:
+        row = rows[scan["id"]]
+        since = (scan["start"] - START).total_seconds() + 90 - 1234 - OPEN  # type: ignore[operator]
+        assert row["capacity"] == pytest.approx(477 * since / 3600, abs=1.0)
+        assert row["capacity_start"] < row["capacity"] < row["capacity_end"]
+
+
+def test_the_order_and_the_company_of_scans_make_no_difference(catalog: Catalog) -> None:
+    add_scans(catalog)
+    whole = propose(catalog).clock
+    from siltomo.engine.select import parse_where
+
+    half = propose(catalog, where=parse_where("scale == 'nano'"))
+    assert half.clock.offset_s == pytest.approx(whole.offset_s, abs=half.alignment.margin_s)
+    assert half.data["stops"] == 26

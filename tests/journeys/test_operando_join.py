@@ -225,6 +225,59 @@ def test_scans_with_voxels_have_their_metrics_beside_their_state(cli: Cli, beamt
     assert table.loc["op15-micro-v", "unit"] == "1"
 
 
+def add_plate(cli: Cli, folder: Path, scan: str, planes: int, *words: object) -> None:
+    """Register a scan with a plate of some planes of 0.5 um as its cracks, at a time of a scan of the run."""
+    labels = np.full((24, 32, 24), 2, np.uint8)
+    labels[:, 4 : 4 + planes] = 1
+    np.save(folder / "labels.npy", labels)
+    where = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "electrode"]
+    assert (
+        cli("catalog", "add", "labels.npy", *where, *words, "--voxel-size", "0.5 um", "--id", scan).code == 0
+    )
+    assert cli("segment", "import", scan, "labels.npy", "--phases", "1=crack,2=solid").code == 0
+
+
+def test_contraction_is_what_the_thickness_lost_over_the_initial_one(
+    cli: Cli, beamtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thicknesses of 10, 8 and 5 um in one cycle, 4 um before it; the width of a plate stands for the thickness."""
+    monkeypatch.setattr("siltomo.engine.join_metrics.THICKNESS", "crack_width_mean")
+    cli("cycling", "align", "zn1", "--apply")
+    for scan, planes in (("op13-micro", 20), ("op20-micro", 16), ("op25-micro", 10)):
+        true = next(s for s in RUN.scans if s["id"] == scan)
+        times = [w for k in ("start", "end") for w in (f"--{k}", f"{(true[k] + ZURICH).isoformat()}+02:00")]  # type: ignore[operator]
+        half = ["--cycle", 1, "--half", true["half"]]
+        add_plate(cli, beamtime, f"{scan}-v", planes, *half, *times)
+    add_plate(cli, beamtime, "fresh-v", 8, "--cycle", 0, "--half", "pristine")
+    where = ["--where", "scan in ('op13-micro-v', 'op20-micro-v', 'op25-micro-v')", "--json"]
+    rows = {row["scan"]: row for row in cli("join", *where).data["rows"]}
+    assert rows["op20-micro-v"]["contraction"] is None
+    assert rows["op20-micro-v"]["contraction_reason"] == (
+        "no thickness is known: siltomo compute metric crack_width_mean"
+    )
+    widths = {
+        row["scan"]: (row["value"], row["uncertainty"])
+        for row in cli("compute", "metric", "crack_width_mean", "--where", "voxel_size == 0.5", "--json").data
+    }
+    assert {scan: value for scan, (value, _) in widths.items()} == pytest.approx(
+        {"op13-micro-v": 10, "op20-micro-v": 8, "op25-micro-v": 5, "fresh-v": 4}
+    )
+    answer = cli("join", *where)
+    rows = {row["scan"]: row for row in answer.data["rows"]}
+    assert answer.data["units"]["contraction"] == "1"
+    assert rows["op13-micro-v"]["contraction"] is None, "lithiation does not contract"
+    assert rows["op20-micro-v"]["contraction"] == pytest.approx((10 - 8) / 4)
+    assert rows["op25-micro-v"]["contraction"] == pytest.approx((10 - 5) / 4)
+    (own, peak, first), c = (widths[s][1] for s in ("op20-micro-v", "op13-micro-v", "fresh-v")), (10 - 8) / 4
+    expected = ((own**2 + peak**2) / 16 + (c * first / 4) ** 2) ** 0.5
+    assert rows["op20-micro-v"]["contraction_uncertainty"] == pytest.approx(expected)
+    only = cli("join", "--where", "scan == 'op20-micro-v'", "--json").data["rows"]
+    assert only[0]["contraction"] == pytest.approx(0.5), "the thickest scan counts, selected or not"
+    assert cli("cell", "set", "zn1", "--initial-thickness", "5 um").code == 0
+    rows = {row["scan"]: row for row in cli("join", *where).data["rows"]}
+    assert rows["op25-micro-v"]["contraction"] == pytest.approx((10 - 5) / 5), "what was declared goes first"
+
+
 def test_two_segmentations_of_a_scan_are_not_chosen_from(cli: Cli, study: Path) -> None:
     phases = ["--phases", "1=crack,2=solid,3=outside"]
     assert (
