@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from siltomo.cycling.completeness import NO_CUTOFFS, Cutoffs, judged
 from siltomo.cycling.counters import compare_with_cycler
@@ -19,10 +20,6 @@ SMALLEST = 1e-3
 """Share of the typical current up to which a current is none."""
 SAME_GRID = 0.01
 """Relative difference up to which two sampling intervals are one."""
-COARSE = 0.02
-"""Resolution of the current, as a share of the typical one, from which on it is worth a word."""
-FEW_VALUES = 50
-"""A current that takes more values than these is not coarse."""
 UNSURE = 5e-3
 """Share of a half-cycle's capacity that may be unsure without a word."""
 
@@ -70,8 +67,8 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
     runs = _runs(signs)
     positive, said = settle_sign(points, signs, runs, given.positive_current, trust=given.trust_sign)
     kinds = [_kind(int(signs[first]), positive) for first, _ in runs]
-    borders, unsure = _borders(points, runs)
-    charge, inside = _charges(points, runs, borders)
+    borders, told, unsure = _borders(points, runs)
+    charge, inside = _charges(points, runs, borders, told)
     charge[[k == "rest" for k in kinds]] = 0.0
     groups = _half_cycles(kinds, charge, runs)
     found = _Found(runs, kinds, borders, charge, inside, groups)
@@ -91,7 +88,6 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
     )
     warnings = (
         *points.warnings,
-        *_coarse(points, rest),
         *_left_out(kinds, charge, groups),
         *_unsampled(halves),
         *_gaps(record),
@@ -120,7 +116,7 @@ def _kind(sign: int, positive: Half) -> Kind:
     return positive if sign > 0 else other
 
 
-def _borders(points: Points, runs: Integers) -> tuple[Floats, Floats]:
+def _borders(points: Points, runs: Integers) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """Say when each step began and the last one ended, and how much charge hangs on not knowing it.
 
     The cycler's step time tells it exactly. Without one, a logger on a fixed grid switched somewhere between two
@@ -130,12 +126,15 @@ def _borders(points: Points, runs: Integers) -> tuple[Floats, Floats]:
     -------
     ndarray of shape (steps + 1,)
         Times in seconds.
+    ndarray of shape (steps + 1,)
+        Whether the step before is known to have gone on until then.
     ndarray of shape (steps,)
         Charge of each step in Ah that may be wrong by it.
     """
     time, current = points.time_s, np.abs(points.current_A)
     borders = np.r_[time[0], time[runs[1:, 0]], time[-1]]
     unsure = np.zeros(len(runs))
+    told = np.zeros(len(runs) + 1, dtype=bool)
     for n in range(1, len(runs)):
         before, after = runs[n - 1, 1], runs[n, 0]
         gap = time[after] - time[before]
@@ -143,13 +142,13 @@ def _borders(points: Points, runs: Integers) -> tuple[Floats, Floats]:
         if points.current_is_mean:
             borders[n] = time[before]
         elif since is not None and 0 <= since <= gap * (1 + SAME_GRID):
-            borders[n] = time[after] - min(since, gap)
+            borders[n], told[n] = time[after] - min(since, gap), True
         else:
             if _one_grid(time, runs[n - 1], runs[n], gap):
-                borders[n] = time[after] - gap / 2
+                borders[n], told[n] = time[after] - gap / 2, True
             unsure[n - 1] += current[before] * gap / 2 / 3600
             unsure[n] += current[after] * gap / 2 / 3600
-    return borders, unsure
+    return borders, told, unsure
 
 
 def _one_grid(time: Floats, before: Integers, after: Integers, gap: float) -> bool:
@@ -160,7 +159,9 @@ def _one_grid(time: Floats, before: Integers, after: Integers, gap: float) -> bo
     )
 
 
-def _charges(points: Points, runs: Integers, borders: Floats) -> tuple[Floats, Floats]:
+def _charges(
+    points: Points, runs: Integers, borders: Floats, told: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
     """Integrate the size of the current.
 
     Returns
@@ -184,16 +185,9 @@ def _charges(points: Points, runs: Integers, borders: Floats) -> tuple[Floats, F
     for n, (first, last) in enumerate(runs):
         inside[first : last + 1] = sums[first : last + 1] - (sums[first] - increments[first])
         charge[n] = inside[last]
-        if not points.current_is_mean:
-            charge[n] += (
-                current[last] * (borders[n + 1] - time[last]) / 3600 if _known_end(n, runs, borders) else 0
-            )
+        if told[n + 1]:
+            charge[n] += current[last] * (borders[n + 1] - time[last]) / 3600
     return charge, inside
-
-
-def _known_end(n: int, runs: Integers, borders: Floats) -> bool:
-    """Return whether a step is known to have gone on after its last point."""
-    return n + 1 < len(runs) and borders[n + 1] > borders[n]
 
 
 def _half_cycles(kinds: list[Kind], charge: Floats, runs: Integers) -> list[list[int]]:
@@ -317,21 +311,6 @@ def _left_out(kinds: list[Kind], charge: Floats, groups: list[list[int]]) -> lis
     if total <= NEGLIGIBLE * largest:
         return []
     return [f"{len(lost)} short runs of current ({total * 1e3:.4g} mAh together) were left out as switching"]
-
-
-def _coarse(points: Points, rest: float) -> list[str]:
-    """Say when the current was written with so few digits that its charge is a rough one."""
-    sizes = np.unique(np.abs(points.current_A))
-    if sizes.size < 2 or sizes[-1] <= rest:
-        return []
-    step = float(np.diff(sizes).min())
-    typical = float(np.median(np.abs(points.current_A)[np.abs(points.current_A) > rest]))
-    if step <= COARSE * typical or sizes.size > FEW_VALUES:
-        return []
-    return [
-        f"the current is written in steps of {step * 1e3:.3g} mA, at a typical {typical * 1e3:.3g} mA: capacities from "
-        f"it are unsure by up to {step / typical / 2:.0%}"
-    ]
 
 
 def _unsampled(halves: tuple[HalfCycle, ...]) -> list[str]:

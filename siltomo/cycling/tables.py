@@ -24,6 +24,8 @@ __all__ = ["read_csv", "read_parquet", "read_xlsx", "recognises_csv", "recognise
 LINES_SEARCHED = 500
 """Headers of exports are at most so long."""
 ROWS_AT_ONCE = 1 << 14
+COARSE = 0.01
+"""Rounding of the current, as a share of the typical one, from which on it is worth a word."""
 DELIMITERS = ("\t", ";", ",")
 TEXT = (".csv", ".txt", ".tsv", ".dat")
 
@@ -93,6 +95,7 @@ def _read(table: Table, source: CyclingSource) -> Points:
     dates: dict[int, Any] = {}
     last = max(values)
     lost: list[int] = []
+    rounding: float | None = None
     for number, rows in table.pieces():
         kept = []
         for offset, row in enumerate(rows):
@@ -104,6 +107,8 @@ def _read(table: Table, source: CyclingSource) -> Points:
             continue
         for one in chosen:
             column = [row[one.index] for row in kept]
+            if one.quantity == "current" and rounding is None:
+                rounding = _rounding(column) * one.factor
             if one.quantity == "datetime":
                 dates.setdefault(one.index, column[0])
             else:
@@ -115,9 +120,29 @@ def _read(table: Table, source: CyclingSource) -> Points:
         if index not in dates
     }
     points = _points(chosen, arrays, f"{maker} ({source.path.suffix.lower().lstrip('.') or 'text'})")
-    points = replace(points, warnings=(*said, *points.warnings))
+    points = replace(points, warnings=(*said, *points.warnings, *_coarse(points.current_A, rounding or 0.0)))
     date = next((dates[c.index] for c in chosen if c.index in dates), None)
     return checked(_dated(points, date, source), source, first_row=table.first_row)
+
+
+def _rounding(column: Sequence[Any]) -> float:
+    """Return half a unit of the last digit, where all cells are written with one number of decimals; else 0."""
+    found = {re.fullmatch(r"\s*[+-]?\d+(?:[.,](\d+))?\s*", cell) for cell in column if isinstance(cell, str)}
+    decimals = {len(one[1] or "") if one else None for one in found}
+    only = decimals.pop() if len(decimals) == 1 else None
+    return 0.0 if only is None else 0.5 * 10.0**-only
+
+
+def _coarse(current: Floats, rounding: float) -> tuple[str, ...]:
+    """Say when the current was written with so few digits that its charge is a rough one."""
+    flowing = np.abs(current)[np.isfinite(current) & (np.abs(current) > rounding)]
+    if not rounding or not flowing.size or rounding < COARSE * float(np.median(flowing)):
+        return ()
+    typical = float(np.median(flowing))
+    return (
+        f"the current is written to +/- {rounding * 1e3:.3g} mA, at a typical {typical * 1e3:.3g} mA: capacities from "
+        f"it are unsure by up to {rounding / typical:.0%}",
+    )
 
 
 def _cut_off(lost: list[int], source: CyclingSource, width: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from siltomo.cycling import HalfCycle
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling import read_run, runs_of
 from siltomo.engine.cycling_summary import mass_of
-from siltomo.engine.derive import FieldLeaf, Missing
+from siltomo.engine.resolve import FieldLeaf, Missing
 from siltomo.engine.select import COLUMNS, Selection
 from siltomo.engine.states import State
 from siltomo.metrics import Field, Request
@@ -112,7 +112,8 @@ def with_cycles(
     for id_ in dict.fromkeys(run.cell for run in catalog.records(CyclingRun)):
         cycles = [cycle for run in runs_of(catalog, id_) for cycle in read_run(catalog, run).cycles]
         for cycle in cycles:
-            for half in halves:
+            there = [half for half in halves if not halved or getattr(cycle, half) is not None]
+            for half in there:
                 formulation = cells[id_].formulation
                 columns = {"formulation": formulation, "cell": id_, "cycle": cycle.number, "half": half}
                 if (id_, cycle.number, half) not in scanned and where(dict.fromkeys(COLUMNS) | columns):

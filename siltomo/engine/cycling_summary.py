@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ __all__ = [
 
 NOMINAL = Quantity(3579.0, "mAh/g_Si")
 """Capacity of silicon lithiated to Li15Si4: what 1 C means where nothing else is said."""
+IMPOSSIBLE = 4200.0
+"""Silicon takes at most 4200 mAh/g_Si (Li22Si5): more means another mass, or other reactions."""
 SAME_RATE = 0.2
 """Cycles whose currents differ by more than this are not at one rate."""
 PLACEHOLDERS_MG = (1.0, 0.001, 1000.0)
@@ -113,10 +116,11 @@ def mass_of(cell: Cell, given: str | None = None) -> Mass:
 
 
 def _given_mass(given: str) -> Mass:
-    mass = Quantity.parse(given)
-    for unit in ("mg_Si", "mg"):
-        if same_dimension(mass.unit, unit) and mass.value > 0:
-            return Mass(mass.m_as(unit), unit)
+    with suppress(UnitError):
+        mass = Quantity.parse(given)
+        for unit in ("mg_Si", "mg"):
+            if same_dimension(mass.unit, unit) and mass.value > 0:
+                return Mass(mass.m_as(unit), unit)
     raise UnitError(
         f'{given!r} is no mass; write "0.51 mg_Si", or "15.4 mg" of another active material',
         fix=Amend({"--mass": "15.4 mg"}),
@@ -190,6 +194,10 @@ def _row(cell: Cell, run: CyclingRun, one: CycleFigures, mass: Mass, nominal: Qu
             return None
         return current / grams / nominal.m_as(mass.specific_unit)
 
+    flags = list(one.flags)
+    largest = max(specific(one.lithiation_mAh) or 0.0, specific(one.delithiation_mAh) or 0.0)
+    if mass.unit == "mg_Si" and largest > IMPOSSIBLE:
+        flags.append(f"{largest:.0f} mAh/g_Si is more than silicon takes ({IMPOSSIBLE:.0f}): check the mass")
     return {
         "cell": cell.id,
         "cycle": one.cycle,
@@ -214,7 +222,7 @@ def _row(cell: Cell, run: CyclingRun, one: CycleFigures, mass: Mass, nominal: Qu
         "reason": "; ".join(
             [*one.reasons, *([f"no specific capacities: {mass.reason}"] if mass.reason else [])]
         ),
-        "flags": list(one.flags),
+        "flags": flags,
     }
 
 
