@@ -10,8 +10,8 @@ from typing import Any
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute import BlocksDone, run_plan
-from siltomo.engine.derive import DerivedRow
 from siltomo.engine.plan import make_plan
+from siltomo.engine.resolve import DerivedRow
 from siltomo.engine.select import Selection
 from siltomo.engine.subjects import Item
 from siltomo.errors import NotFoundError
