@@ -48,6 +48,14 @@ Output = Annotated[
 ]
 
 
+Apply = Annotated[
+    bool,
+    typer.Option(
+        "--apply", help="Store found capacity and voltage in the scans that declare none and agree."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add ``join`` to the commands."""
     command(app, "join", csv=True)(join)
@@ -60,6 +68,7 @@ def join(
     agree_within: Agree = "20 mAh/g_Si",
     long: Long = False,
     output: Output = None,
+    apply: Apply = False,
 ) -> Reply:
     """Find for each scan the cycle, half-cycle, capacity and voltage of its cell, from the cycling record.
 
@@ -67,15 +76,17 @@ def join(
     what is declared. Exit code 7 when metrics of some rows failed.
     """
     from siltomo.engine.export import check_output, long_rows, write_rows
+    from siltomo.engine.join import carry
     from siltomo.engine.join import join as join_scans
     from siltomo.engine.join_arrays import labelled_rows
 
     if output is not None:
         check_output(output)
+    catalog = the_catalog()
     with progress_bar("computing") as progress:
         step = None if progress is None else lambda _, done, total: progress(done, total)
         joined = join_scans(
-            the_catalog(),
+            catalog,
             where=where,
             metrics=tuple(metric or ()),
             tolerance=tolerance,
@@ -91,8 +102,13 @@ def join(
     broken = sum(m["status"] == "failed" for own in joined.measured.values() for m in own)
     if broken:
         warnings.append(f"{broken} results failed; the others are kept")
+    stored = carry(catalog, joined) if apply else []
     shown = _shown(rows, () if long else joined.metrics, units)
-    return Reply({"rows": rows, "units": units}, shown, flat, warnings, exit_code=7 if broken else 0)
+    if apply:
+        shown += f"\nstored what was found in {len(stored)} scans"
+    return Reply(
+        {"rows": rows, "units": units, "stored": stored}, shown, flat, warnings, exit_code=7 if broken else 0
+    )
 
 
 def _shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str], units: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from siltomo.engine.catalog import Catalog, Change
 from siltomo.engine.join_times import beamline_s, checked_zone, scan_time
 from siltomo.engine.select import Selection, everything
 from siltomo.engine.subjects import scan_columns
-from siltomo.errors import Amend, BadInputError, NotFoundError
+from siltomo.errors import Amend, BadInputError, MismatchError, NotFoundError
 from siltomo.model import Cell, CyclingRun, HalfCycle, Mode, Scan
 from siltomo.units import Quantity
 
@@ -87,7 +87,9 @@ def run_named(catalog: Catalog, name: str) -> CyclingRun:
     if catalog.store.find(CyclingRun.kind, name) is not None:
         return catalog.record(CyclingRun, name)
     if catalog.store.find(Cell.kind, name) is None:
-        raise catalog.unknown(CyclingRun.kind, name)
+        error = catalog.unknown(CyclingRun.kind, name)
+        error.fix = "siltomo cycling list"
+        raise error
     runs = [run for run in catalog.records(CyclingRun) if run.cell == name]
     if not runs:
         raise NotFoundError(f"cell {name} has no cycling run", fix=f"siltomo cycling add FILE --cell {name}")
@@ -167,7 +169,15 @@ def _reader(catalog: Catalog) -> ReadRun:
 
 
 def _start(run: CyclingRun, order: AlignmentOrder) -> datetime:
+    stated = run.source.facts.get("start", "") if run.source else ""
     start = order.start or run.start
+    if order.start is not None and run.start is not None and stated and order.start != run.start:
+        raise MismatchError(
+            f"the file of run {run.id} says that it starts at {run.start.isoformat(' ')} ({stated}), you say "
+            f"{order.start.isoformat(' ')}; clocks that differ have an offset",
+            code="SIL142",
+            fix=Amend(drop=("--start",)),
+        )
     if start is None:
         raise BadInputError(
             f"run {run.id} has no start time: its file states none",
@@ -175,6 +185,12 @@ def _start(run: CyclingRun, order: AlignmentOrder) -> datetime:
             fix=Amend({"--start": "2021-06-14T10:12:33+02:00"}, advice="with the time of its first point"),
         )
     zone = checked_zone(order.timezone, "--timezone") if order.timezone else run.timezone
+    if start.tzinfo is not None and order.timezone not in ("", run.timezone):
+        raise MismatchError(
+            f"run {run.id} starts at {start.isoformat(' ')}, which has a time zone already",
+            code="SIL141",
+            fix=f"siltomo cycling set {run.id} --timezone {order.timezone}",
+        )
     if start.tzinfo is not None or not zone:
         return start
     return in_utc(start, zone).astimezone(time_zone(zone))

@@ -258,6 +258,7 @@ def _same_or_refused(known: CyclingRun, run: CyclingRun) -> CyclingRun:
         for name in CyclingRun.model_fields
         if name not in ("source", "positive_current_source", "title", "notes", *_CLOCK)
         and getattr(known, name) != getattr(run, name)
+        and not (name == "start" and run.start is None)  # given to align, where the file has none
     ]
     if known.source is None or known.source.sha256 != run.source.sha256:
         differing.append("the file")

@@ -14,14 +14,14 @@ from siltomo.engine.select import Selection, parse_where
 from siltomo.engine.subjects import find_subjects
 from siltomo.errors import Amend, UnitError
 from siltomo.metrics import registry
-from siltomo.model import In, Status
+from siltomo.model import In, Scan, Status
 from siltomo.units import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Form", "Join", "join"]
+__all__ = ["Form", "Join", "carry", "join"]
 
 Form = Literal["wide", "long"]
 
@@ -103,6 +103,19 @@ class Join:
                 made.append({**state, **own, **judged})
         return made
 
+    @property
+    def carried(self) -> dict[str, dict[str, str]]:
+        """What the scans do not declare and was found, by scan and field; only where nothing disagrees."""
+        made = {}
+        for row in self.states:
+            if row["status"] != Status.OK or not row["agrees"] or row["half"] == "pristine":
+                continue
+            found = {name: _as_text(row, name) for name in ("capacity", "voltage")}
+            new = {f"state.{k}": v for k, v in found.items() if v and row[f"declared_{k}"] is None}
+            if new:
+                made[str(row["scan"])] = new
+        return made
+
     def to_pandas(self, form: Form = "wide") -> pd.DataFrame:
         """Return a table, indexed by scan; the units of its columns stand in ``.attrs["units"]``."""
         import pandas as pd
@@ -175,6 +188,28 @@ def join(
     states = _states(catalog, set(wanted), read or _reader(catalog), joining)
     measured = measured_rows(catalog, names, where=selected, progress=progress)
     return Join(tuple(states[scan] for scan in wanted), measured, names)
+
+
+def carry(catalog: Catalog, joined: Join) -> list[str]:
+    """Store what was found in the scans that do not declare it; what was declared is never overwritten.
+
+    Returns
+    -------
+    list of str
+        The scans that have a new revision.
+    """
+    return [scan for scan, changes in joined.carried.items() if catalog.set(Scan, scan, changes).changed]
+
+
+def _as_text(row: Mapping[str, Any], name: str) -> str:
+    """Return a found value as it stands in a record: to a hundredth of a mAh/g_Si, to a tenth of a millivolt."""
+    value = row[name]
+    if value is None:
+        return ""
+    if name == "voltage":
+        return str(Quantity(round(value, 4), "V"))
+    spread = row["capacity_uncertainty"]
+    return str(Quantity(round(value, 2), "mAh/g_Si", None if spread is None else round(spread, 2)))
 
 
 def _states(

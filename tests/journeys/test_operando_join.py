@@ -147,6 +147,77 @@ def test_a_declared_state_that_cannot_be_is_reported(cli: Cli, beamtime: Path) -
     ]
 
 
+def test_what_was_found_is_carried_into_scans_that_do_not_say_it(cli: Cli, beamtime: Path) -> None:
+    cli("cycling", "align", "zn1", "--apply")
+    assert cli("catalog", "set", "op20-micro", "--half", "lithiation").code == 0
+    assert cli("catalog", "set", "op03-nano", "--capacity", "600 mAh/g_Si").code == 0
+    assert cli("join", "--json").data["stored"] == []
+    answer = cli("join", "--apply", "--json")
+    assert len(answer.data["stored"]) == 51
+    scans = siltomo.open_catalog(beamtime).scans
+    assert scans.loc["op03-micro", "state.capacity"] == pytest.approx(596.25, abs=0.01)
+    assert scans.loc["op03-nano", "state.capacity"] == 600.0, "what was declared stays"
+    assert scans.loc["op03-nano", "state.voltage"] == pytest.approx(0.54, abs=0.02)
+    assert np.isnan(scans.loc["op20-micro", "state.capacity"]), "it disagrees about its half-cycle"
+    assert scans.loc["op21-micro", "state.capacity"] == scans.loc["op21-nano", "state.capacity"], (
+        "one stop, one state"
+    )
+    again = cli("join", "--apply", "--json")
+    assert again.data["stored"] == []
+    assert [row["disagreement"] for row in again.data["rows"] if row["disagreement"]] == [
+        "lithiation declared, delithiation found"
+    ]
+    chosen = cli("join", "--where", "capacity > 2600 and half == 'delithiation'", "--json").data["rows"]
+    assert [row["scan"] for row in chosen] == ["op24-micro", "op24-nano", "op25-micro", "op25-nano"]
+
+
+def test_micro_and_nano_of_one_stop_meet_once_their_capacity_is_carried(cli: Cli, beamtime: Path) -> None:
+    """Two stops with both magnifications: one half-cycle of one cell, two states, told apart by what was found."""
+    cli("cycling", "align", "zn1", "--apply")
+    for stop, cracks, pores in ((18, 2, 4), (22, 5, 3)):
+        for scale, phase, planes in (("micro", "crack", cracks), ("nano", "pore", pores)):
+            true = next(s for s in RUN.scans if s["id"] == f"op{stop}-{scale}")
+            labels = np.full((16, 16, 16), 2, np.uint8)
+            labels[:, 4 : 4 + planes] = 1
+            np.save(beamtime / "labels.npy", labels)
+            words = [
+                "--cell",
+                "zn1",
+                "--scale",
+                scale,
+                "--mode",
+                "operando",
+                "--domain",
+                "electrode",
+                *times_of(true),
+            ]
+            words += [
+                "--cycle",
+                1,
+                "--half",
+                "delithiation",
+                "--voxel-size",
+                "0.16 um",
+                "--id",
+                f"v{stop}-{scale}",
+            ]
+            assert cli("catalog", "add", "labels.npy", *words).code == 0
+            named = ["--phases", f"1={phase},2=solid"]
+            assert cli("segment", "import", f"v{stop}-{scale}", "labels.npy", *named).code == 0
+    porosity = ["compute", "metric", "electrode_porosity", "--where", "half == 'delithiation'", "--json"]
+    (row,) = cli(*porosity).data
+    assert (row["value"], row["status"]) == (None, "missing")
+    assert "2 results fit" in row["reason"]
+    assert cli("join", "--apply").code == 0
+    rows = {row["capacity"]: row["value"] for row in cli(*porosity).data if row["value"] is not None}
+    assert sorted(rows) == pytest.approx([477 * 5 / 2, 477 * 9 / 2], abs=0.1)
+    assert [rows[capacity] for capacity in sorted(rows)] == pytest.approx([6 / 16, 8 / 16])
+    joined = cli(
+        "join", "--metric", "electrode_porosity", "--where", "scan in ('v18-micro', 'v22-nano')", "--json"
+    )
+    assert [row["electrode_porosity"] for row in joined.data["rows"]] == pytest.approx([6 / 16, 8 / 16])
+
+
 def test_times_without_a_zone_ask_for_it(cli: Cli, beamtime: Path) -> None:
     wall = (RUN.scans[0]["start"] + ZURICH).isoformat(), (RUN.scans[0]["end"] + ZURICH).isoformat()  # type: ignore[operator]
     assert cli("catalog", "set", "op00-micro", "--start", wall[0], "--end", wall[1]).code == 0
@@ -172,6 +243,8 @@ def test_times_without_a_zone_ask_for_it(cli: Cli, beamtime: Path) -> None:
         (["--drift", "2"], "SIL104", "--drift '2 s/d'"),
         (["--search", "-1 h"], "SIL104", "--search"),
         (["--start", "yesterday"], "SIL142", "--start 2021-06-14"),
+        (["--start", "2021-06-14T09:00:00+00:00"], "SIL142", "siltomo cycling align zn1 --json"),
+        (["--timezone", "Europe/Zurich"], "SIL141", "siltomo cycling set zn1-run --timezone Europe/Zurich"),
         (["--where", "colour == 'red'"], "SIL161", ""),
         (["--search", "1000 s"], "SIL140", "--search '"),
     ],
@@ -336,6 +409,7 @@ def test_a_start_that_the_file_does_not_state_is_given(cli: Cli, tmp_path: Path)
         1234, abs=25
     )
     assert {row["status"] for row in cli("join", "--json").data["rows"]} == {"ok"}
+    assert cli("cycling", "add", "run.bdf.csv", "--cell", "zn1", "--json").data["outcome"] == "unchanged"
     run = siltomo.open_catalog(tmp_path).join().states[0]["run"]
     assert cli("cycling", "set", str(run), "--notes", "checked").code == 0
     assert {row["status"] for row in cli("join", "--json").data["rows"]} == {"ok"}, "what was given is kept"
