@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from siltomo.cycling.record import Cycle, HalfCycle, Step
+from siltomo.cycling.record import Cycle, HalfCycle
 
 __all__ = ["NO_CUTOFFS", "Cutoffs", "judged"]
 
@@ -31,44 +32,47 @@ NO_CUTOFFS = Cutoffs()
 
 
 def judged(
-    steps: tuple[Step, ...], halves: tuple[HalfCycle, ...], cycles: tuple[Cycle, ...], cutoffs: Cutoffs
+    reached_V: Sequence[float], halves: tuple[HalfCycle, ...], cycles: tuple[Cycle, ...], cutoffs: Cutoffs
 ) -> tuple[tuple[HalfCycle, ...], tuple[Cycle, ...]]:
     """Mark the half-cycles that reached their end, and the cycles whose halves both did.
 
     A half-cycle is complete when its current took it to the cut-off that was given. Where none was given, it is
-    complete when the cycler turned round after it; the last one of a file, when it ended where an
+    complete when the cycler turned round after it; the last one of a file, when it came as far as an
     earlier one of its kind did.
+
+    Parameters
+    ----------
+    reached_V
+        For each half-cycle, the lowest (lithiation) or highest voltage under current.
     """
     marked: list[HalfCycle] = []
     for n, half in enumerate(halves):
+        earlier = [v for v, h in zip(reached_V[:n], halves[:n], strict=True) if h.kind == half.kind]
         last = n == len(halves) - 1
-        reason = _why_not(steps, half, cutoffs.of(half.kind), marked, last=last)
+        reason = _why_not(half, reached_V[n], cutoffs.of(half.kind), earlier, last=last)
         marked.append(replace(half, complete=not reason, reason=reason))
     by_cycle: dict[tuple[int, str], HalfCycle] = {(h.cycle, h.kind): h for h in marked}
     return tuple(marked), tuple(_judged_cycle(cycle, by_cycle) for cycle in cycles)
 
 
 def _why_not(
-    steps: tuple[Step, ...], half: HalfCycle, cutoff: float | None, earlier: list[HalfCycle], *, last: bool
+    half: HalfCycle, reached: float, cutoff: float | None, earlier: list[float], *, last: bool
 ) -> str:
-    extremes = [steps[n].end_voltage_V for n in half.steps if steps[n].kind == half.kind]
     falling = half.kind == "lithiation"
-    reached = min(extremes) if falling else max(extremes)
     if cutoff is not None:
         short = reached - cutoff if falling else cutoff - reached
         return (
-            "" if short <= TOLERANCE_V else f"it ended at {reached:.4g} V, before its cut-off of {cutoff:g} V"
+            "" if short <= TOLERANCE_V else f"it came to {reached:.4g} V, before its cut-off of {cutoff:g} V"
         )
     if not last:
         return ""
-    ends = [h.end_voltage_V for h in earlier if h.kind == half.kind]
-    option = "--lower-cutoff" if falling else "--upper-cutoff"
-    if not ends:
+    if not earlier:
+        option = "--lower-cutoff" if falling else "--upper-cutoff"
         return (
             f"the record ends with it at {reached:.4g} V, and nothing says where it should end: siltomo cycling "
             f'set RUN {option} "... V"'
         )
-    usual = max(ends) if falling else min(ends)
+    usual = max(earlier) if falling else min(earlier)
     if (reached - usual if falling else usual - reached) <= TOLERANCE_V:
         return ""
     return f"the record ends with it at {reached:.4g} V; earlier ones went to {usual:.4g} V"

@@ -74,7 +74,7 @@ def analyse(points: Points, understanding: Understanding | None = None) -> Recor
     found = _Found(runs, kinds, borders, charge, inside, groups)
     steps, halves, capacity = _assemble(points, found, given.first_cycle)
     halves = tuple(replace(h, unsure_Ah=float(unsure[list(h.steps)].sum())) for h in halves)
-    halves, cycles = judged(tuple(steps), halves, _cycles(halves), given.cutoffs)
+    halves, cycles = judged(_reached(points, steps, halves), halves, _cycles(halves), given.cutoffs)
     record = Record(
         points=points,
         positive_current=positive,
@@ -283,6 +283,17 @@ def _half_cycle(points: Points, steps: list[Step], group: list[int], cycle: int)
         mean_current_A=total / hours if hours > 0 else abs(float(points.current_A[flowing[0].first])),
         complete=True,
     )
+
+
+def _reached(points: Points, steps: list[Step], halves: tuple[HalfCycle, ...]) -> list[float]:
+    """Return how far the voltage came under the current of each half-cycle."""
+    found = []
+    for half in halves:
+        own = [steps[n] for n in half.steps if steps[n].kind == half.kind]
+        voltages = [points.voltage_V[step.first : step.last + 1] for step in own]
+        ends = [v.min() if half.kind == "lithiation" else v.max() for v in voltages]
+        found.append(float(min(ends) if half.kind == "lithiation" else max(ends)))
+    return found
 
 
 def _cycle_numbers(kinds: list[Kind], first: int) -> list[int]:

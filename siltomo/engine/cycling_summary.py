@@ -86,19 +86,12 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
-def mass_of(cell: Cell, given: str | None = None) -> Mass:
-    """Return the silicon mass of a cell: given, from its record, or from loading and diameter.
+def mass_of(cell: Cell) -> Mass:
+    """Return the silicon mass of a cell: from its record, or from loading and diameter.
 
     A mass of exactly 1 mg or 0.001 g is what cyclers write where nobody typed one: it is refused, unless it
     comes with its uncertainty, as a weighed mass does.
-
-    Raises
-    ------
-    UnitError
-        When the given mass is no mass.
     """
-    if given is not None:
-        return _given_mass(given)
     mass = cell.si_mass
     if mass is None and cell.loading is not None and cell.area is not None:
         return Mass(cell.loading.value * cell.area.value)
@@ -149,11 +142,14 @@ def summary_of(
     ------
     NotFoundError
         When a cell is not in the catalog, or has no run.
+    UnitError
+        When ``mass`` is no mass, or ``nominal`` no capacity per mass.
     """
     if not any(same_dimension(nominal.unit, unit) for unit in ("mAh/g_Si", "mAh/g")):
         raise UnitError(
             f"{nominal} is no capacity per mass", fix=Amend({"--nominal-capacity": "3579 mAh/g_Si"})
         )
+    given = None if mass is None else _given_mass(mass)
     known = {cell.id: cell for cell in catalog.records(Cell)}
     having = list(dict.fromkeys(r.cell for r in catalog.records(CyclingRun) if r.source is not None))
     rows: list[dict[str, Any]] = []
@@ -165,7 +161,7 @@ def summary_of(
             raise NotFoundError(
                 f"cell {id_!r} has no cycling run", fix=f"siltomo cycling add FILE --cell {id_}"
             )
-        weighed = mass_of(cell, mass)
+        weighed = given or mass_of(cell)
         unit = weighed.specific_unit
         if weighed.reason:
             warnings.append(f"no specific capacities: {weighed.reason}")
