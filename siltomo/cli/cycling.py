@@ -214,7 +214,7 @@ def set_(
 @command(app, "list", csv=True)
 def list_(cell: OfCell = None) -> Reply:
     """List the cycling runs."""
-    from siltomo.engine.cycling_summary import list_runs
+    from siltomo.engine.cycling_show import list_runs
 
     rows = list_runs(the_catalog(), cell)
     return Reply(rows, table(rows), rows)
@@ -223,7 +223,7 @@ def list_(cell: OfCell = None) -> Reply:
 @command(app, "show", csv=True)
 def show(run: Run, cycle: CycleNumber = None, dqdv: Differential = None) -> Reply:
     """Show a run and its half-cycles; with --cycle, the curve of a cycle."""
-    from siltomo.engine.cycling_summary import curve_rows, show_run
+    from siltomo.engine.cycling_show import curve_rows, show_run
     from siltomo.errors import Amend, UsageError
     from siltomo.model import In
 

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from siltomo.cycling.columns import CLOCK, Chosen, choose, count_matches
+from siltomo.cycling.columns import CLOCK, Chosen, choose
 from siltomo.cycling.record import Floats, Points
+from siltomo.cycling.sheets import ParquetTable, Table, TextTable, Workbook
 from siltomo.cycling.source import CyclingSource, border, checked, clocks_differ, plain, started
-from siltomo.errors import Amend, FormatError, MissingPartError
+from siltomo.errors import Amend, FormatError
 
 __all__ = ["read_csv", "read_parquet", "read_xlsx", "recognises_csv", "recognises_parquet", "recognises_xlsx"]
 
-LINES_SEARCHED = 500
-"""Headers of exports are at most so long."""
-ROWS_AT_ONCE = 1 << 14
 COARSE = 0.01
 """Rounding of the current, as a share of the typical one, from which on it is worth a word."""
-DELIMITERS = ("\t", ";", ",")
 TEXT = (".csv", ".txt", ".tsv", ".dat")
-
-Piece = Sequence[Sequence[Any]]
-"""Some rows of a table."""
-
-
-class Table(Protocol):
-    """A table whose headers are known and whose rows come in pieces."""
-
-    @property
-    def headers(self) -> Sequence[str]:
-        """Names of the columns."""
-        ...
-
-    @property
-    def first_row(self) -> int:
-        """Number of the first row in the file."""
-        ...
-
-    def pieces(self) -> Iterator[tuple[int, Piece]]:
-        """Yield the number of the first row of a piece, and its rows."""
-        ...
 
 
 def recognises_csv(path: Path) -> bool:
@@ -74,19 +48,19 @@ def recognises_parquet(path: Path) -> bool:
 def read_csv(source: CyclingSource, /) -> Points:
     """Read a table of text: delimiter, decimal sign and the row of headers are found out."""
     with border(source.path), ExitStack() as stack:
-        return _read(_TextTable(source, stack), source)
+        return _read(TextTable(source, stack), source)
 
 
 def read_xlsx(source: CyclingSource, /) -> Points:
     """Read the first sheet of a workbook that has the columns; needs openpyxl."""
     with border(source.path), ExitStack() as stack:
-        return _read(_Workbook(source, stack), source)
+        return _read(Workbook(source, stack), source)
 
 
 def read_parquet(source: CyclingSource, /) -> Points:
     """Read a Parquet table; needs pyarrow."""
     with border(source.path), ExitStack() as stack:
-        return _read(_Parquet(source, stack), source)
+        return _read(ParquetTable(source, stack), source)
 
 
 def _read(table: Table, source: CyclingSource) -> Points:
@@ -247,128 +221,3 @@ def _date(text: str) -> datetime | None:
         except ValueError:
             continue
     return None
-
-
-class _TextTable:
-    """A CSV file, read as it comes."""
-
-    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
-        encoding = _encoding(source.path)
-        self._source = source
-        self._file = stack.enter_context(source.path.open(encoding=encoding, newline=""))
-        lines = list(islice(self._file, LINES_SEARCHED))
-        best = max(
-            ((_matches(line, mark, source), -n, mark) for n, line in enumerate(lines) for mark in DELIMITERS),
-            default=(0, 0, ","),
-        )
-        if best[0] < 2:
-            begin = plain(lines[0], 60) if lines else ""
-            raise FormatError(
-                f"no row of column names with time, current and voltage was found (it begins with {begin!r})",
-                code="SIL146",
-                where=str(source.path),
-                fix=Amend(
-                    {"--columns": "time=HEADER [s],current=HEADER [A],voltage=HEADER [V]"},
-                    advice="name the columns",
-                ),
-            )
-        at, self._mark = -best[1], best[2]
-        self.headers = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=self._mark))]
-        self.first_row = at + 2
-        self._begun = lines[at + 1 :]
-
-    def pieces(self) -> Iterator[tuple[int, Piece]]:
-        """Yield pieces of rows."""
-
-        def lines() -> Iterator[str]:
-            yield from self._begun
-            yield from self._file
-
-        rows = csv.reader(lines(), delimiter=self._mark)
-        number = self.first_row
-        while piece := list(islice(rows, ROWS_AT_ONCE)):
-            yield number, piece
-            number += len(piece)
-
-
-def _matches(line: str, mark: str, source: CyclingSource) -> int:
-    if mark not in line:
-        return 0
-    cells = next(csv.reader([line], delimiter=mark), [])
-    return count_matches([cell.strip() for cell in cells], source) if len(cells) > 2 else 0
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        begin = file.read(1 << 16)
-    if begin[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    try:
-        begin[: begin.rfind(b"\n") + 1].decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8-sig"
-
-
-class _Workbook:
-    """An Excel workbook, read row by row."""
-
-    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
-        try:
-            import openpyxl
-        except ImportError as error:
-            raise MissingPartError(
-                "reading Excel needs openpyxl", where=str(source.path), fix="pip install 'siltomo[tables]'"
-            ) from error
-        book = openpyxl.load_workbook(source.path, read_only=True, data_only=True)
-        stack.callback(book.close)
-        best = (1, 0, 0)
-        for n, sheet in enumerate(book.worksheets):
-            for at, row in enumerate(sheet.iter_rows(max_row=LINES_SEARCHED, values_only=True)):
-                score = count_matches([str(cell or "").strip() for cell in row], source)
-                if score > best[0]:
-                    best = (score, n, at)
-                if score == 3:
-                    break
-        if best[0] < 2:
-            raise FormatError(
-                f"no sheet has a row of column names with time, current and voltage (sheets: "
-                f"{', '.join(plain(s.title, 40) for s in book.worksheets)})",
-                code="SIL146",
-                where=str(source.path),
-                fix=Amend({"--columns": "time=HEADER [s],current=HEADER [A],voltage=HEADER [V]"}),
-            )
-        self._rows = book.worksheets[best[1]].iter_rows(min_row=best[2] + 1, values_only=True)
-        self.headers = [str(cell or "").strip() for cell in next(self._rows)]
-        self.first_row = best[2] + 2
-
-    def pieces(self) -> Iterator[tuple[int, Piece]]:
-        """Yield pieces of rows; empty rows end nothing."""
-        number = self.first_row
-        while piece := list(islice(self._rows, ROWS_AT_ONCE)):
-            yield number, [row for row in piece if any(cell is not None for cell in row)]
-            number += len(piece)
-
-
-class _Parquet:
-    """A Parquet file, read batch by batch."""
-
-    first_row = 1
-
-    def __init__(self, source: CyclingSource, stack: ExitStack) -> None:
-        try:
-            import pyarrow.parquet
-        except ImportError as error:
-            raise MissingPartError(
-                "reading Parquet needs pyarrow", where=str(source.path), fix="pip install 'siltomo[parquet]'"
-            ) from error
-        self._file = stack.enter_context(pyarrow.parquet.ParquetFile(source.path))
-        self.headers = list(self._file.schema_arrow.names)
-
-    def pieces(self) -> Iterator[tuple[int, Piece]]:
-        """Yield pieces of rows."""
-        number = 1
-        for batch in self._file.iter_batches(batch_size=ROWS_AT_ONCE):
-            rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            yield number, rows
-            number += len(rows)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from siltomo.engine.cycling import read_run
+from siltomo.engine.cycling_show import curve_rows
 from siltomo.engine.cycling_summary import (
     by_formulation,
-    curve_rows,
     summary_dataset,
     summary_of,
     summary_table,

@@ -77,6 +77,48 @@ def test_a_changed_file_is_found(catalog: Catalog, table: Write) -> None:
     assert [damage.path for damage in catalog.store.verify(full=True)]
 
 
+def test_a_run_whose_adding_was_killed_is_whole_or_not_there(
+    catalog: Catalog, table: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from siltomo.catalog import transactions
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions, "finish_volume", killed)
+        patch.setattr(transactions, "_withdraw_bag", killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_run(catalog, order(table()))
+    assert catalog.store.ids(CyclingRun.kind) == []
+    again = Catalog(CatalogStore.open(catalog.path))
+    assert "cycling_run c1-cycling" in again.begin_writing()[0]
+    assert len(read_run(again, "c1-cycling").cycles) == 2
+    assert again.store.verify(full=True) == []
+
+
+def test_a_run_read_by_an_outside_program_needs_it_once(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "mdb-export"
+    program.parent.mkdir()
+    rows = "".join(
+        f"{t},{t},1,1,{i},{v},0\n" for t, i, v in ((0, -1e-3, 0.5), (3600, -1e-3, 0.3), (7200, 1e-3, 0.5))
+    )
+    header = "Test_Time,Step_Time,Step_Index,Cycle_Index,Current,Voltage,Charge_Capacity"
+    program.write_text(f"#!/bin/sh\ncat <<END\n{header}\n{rows}END\n")
+    program.chmod(0o755)
+    path = tmp_path / "run.res"
+    path.write_bytes(b"Standard Jet DB")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+        done = add_run(catalog, order(path, positive_current="delithiation"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    again = read_run(catalog, done.record.id)
+    np.testing.assert_array_equal(again.points.current_A, done.understood.points.current_A)
+    assert again.half_cycles == done.understood.half_cycles
+
+
 def test_the_same_run_again_changes_nothing(catalog: Catalog, table: Write) -> None:
     path = table()
     add_run(catalog, order(path))
