@@ -94,12 +94,18 @@ class Operando:
                 )
         return made
 
-    def write(self, path: Path, *, start: datetime | None = None) -> Path:
-        """Write the run as a table in the Battery Data Format, with absolute times where a start is given."""
+    def write(
+        self, path: Path, *, start: datetime | None = None, pause: tuple[float, float] = (0.0, 0.0)
+    ) -> Path:
+        """Write the run as a table in the Battery Data Format, with absolute times where a start is given.
+
+        A pause (when it began, how long) lets the absolute times go on while the test time stands still.
+        """
         head, times = "Test Time / s,Current / A,Voltage / V", [""] * len(self.table)
         if start is not None:
             head = f"Unix Time / s,{head}"
-            times = [f"{start.timestamp() + t:.3f}," for t in self.table[:, 0]]
+            elapsed = self.table[:, 0] + np.where(self.table[:, 0] > pause[0], pause[1], 0.0)
+            times = [f"{start.timestamp() + t:.3f}," for t in elapsed]
         lines = [f"{unix}{t:.3f},{i:.6e},{v:.5f}" for unix, (t, i, v) in zip(times, self.table, strict=True)]
         path.write_text("\n".join([head, *lines]) + "\n")
         return path

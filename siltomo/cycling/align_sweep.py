@@ -55,7 +55,7 @@ def rest_windows(record: Record) -> Intervals:
     The current stopped somewhere between the last point that has some and the first that has none: a window reaches
     from the one to the other, so that it holds the rest whatever the sampling.
     """
-    time = record.points.time_s
+    time = record.points.elapsed_s
     windows: list[list[float]] = []
     after = NOWHERE
     for number, step in enumerate(record.steps):

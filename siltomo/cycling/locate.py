@@ -127,7 +127,7 @@ def locate(
 
 
 def _instant(record: Record, time_s: float, tolerance_s: float) -> Instant | Lost:
-    times = record.points.time_s
+    times = record.points.elapsed_s
     if time_s < times[0] - tolerance_s:
         return Lost(f"it is {_words(times[0] - time_s)} before the first point of the record")
     if time_s > times[-1] + tolerance_s:
@@ -152,7 +152,7 @@ def _state(record: Record, point: int, following: int, time_s: float) -> Instant
             return Lost(f"it is before the first current of a record that begins with cycle {begins}")
     share = 0.0
     if following <= step.last:
-        low, high = record.points.time_s[point], record.points.time_s[following]
+        low, high = record.points.elapsed_s[point], record.points.elapsed_s[following]
         share = min(max(float((time_s - low) / (high - low)), 0.0), 1.0) if high > low else 0.0
     voltage = _between(record.points.voltage_V, point, following, share)
     current = 0.0
@@ -173,7 +173,7 @@ def _between(values: Floats, point: int, following: int, share: float) -> float:
 
 def _rest_share(record: Record, start_s: float, end_s: float) -> float:
     """Return the part of an interval without current; for an instant, 1 or 0."""
-    times = record.points.time_s
+    times = record.points.elapsed_s
     if end_s <= start_s:
         point = int(np.clip(np.searchsorted(times, start_s, side="right") - 1, 0, len(times) - 1))
         return float(record.steps[int(record.step_of[point])].kind == "rest")
@@ -208,7 +208,7 @@ def _switching(record: Record, middle: Instant) -> float:
 
 
 def _voltages(record: Record, start_s: float, end_s: float) -> tuple[float, float]:
-    times = record.points.time_s
+    times = record.points.elapsed_s
     point = int(np.clip(np.searchsorted(times, start_s, side="right") - 1, 0, len(times) - 1))
     step = record.steps[int(record.step_of[point])]
     since = max(step.first - 1, 0) if step.kind == "rest" else point

@@ -128,7 +128,7 @@ def propose_alignment(catalog: Catalog, order: AlignmentOrder, *, read: ReadRun 
     rests = rest_windows(record)
     search_s, slack_s = order.search.m_as("s"), order.slack.m_as("s")
     scans = _scans(catalog, run, order.where)
-    timed = _timed(scans, start, scan_timezone, (-search_s, float(record.points.time_s[-1]) + search_s))
+    timed = _timed(scans, start, scan_timezone, (-search_s, float(record.points.elapsed_s[-1]) + search_s))
     intervals = _intervals(timed)
     drift = None if order.drift is None else order.drift.m_as("s/d") / SECONDS_PER_DAY
     limits = Limits(search_s=(-search_s, search_s), slack_s=slack_s, drift=drift)

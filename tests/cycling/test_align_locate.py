@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operando_phantom import CURRENT_MA_G, OPEN, SI_MG, STOP, Operando
+from operando_phantom import CURRENT_MA_G, OPEN, SI_MG, START, STOP, Operando
 
 from siltomo.cycling.align import align
 from siltomo.cycling.align_answer import Alignment
@@ -73,7 +73,7 @@ def test_rests_are_found_with_room_for_the_sampling(run: Operando, record: Recor
 
 
 def test_the_paper_s_run_aligns_within_15_s(run: Operando, record: Record) -> None:
-    times = [[(s[k] - run_start()).total_seconds() for k in ("start", "end")] for s in run.scans]  # type: ignore[operator]
+    times = [[(s[k] - START).total_seconds() for k in ("start", "end")] for s in run.scans]  # type: ignore[operator]
     scans = Intervals(*np.array(times).T)
     answer = align(scans, rest_windows(record))
     assert isinstance(answer, Alignment)
@@ -82,12 +82,6 @@ def test_the_paper_s_run_aligns_within_15_s(run: Operando, record: Record) -> No
     for scan, (start, end) in zip(run.scans, times, strict=True):
         state = found(at(record, answer.clock.record_s(start), answer.clock.record_s(end)))
         assert per_g(state.middle.capacity_Ah) == pytest.approx(scan["capacity"], abs=1.0)
-
-
-def run_start():
-    from operando_phantom import START
-
-    return START
 
 
 def test_under_current_capacity_and_voltage_are_linear_in_time(record: Record) -> None:
@@ -192,3 +186,27 @@ def test_charge_that_passed_unseen_at_switches_is_part_of_the_uncertainty() -> N
         per_g(record.half_cycles[0].unsure_Ah) * capacity / (477 * 23_100 / 3600) / 3**0.5, rel=0.02
     )
     assert abs(per_g(state.middle.capacity_Ah) - capacity) < 3 * spread
+
+
+def test_a_pause_of_the_test_counts_on_the_clock(tmp_path) -> None:
+    """The test was paused for two hours in a stop: the test time stood still, the cycler's clock did not."""
+    from siltomo.cycling import CyclingSource, read_points
+
+    run = Operando()
+    _, begin, _ = run.stops[6]
+    pause_from, pause = begin + 210.0, 7200.0
+    path = run.write(tmp_path / "paused.bdf.csv", start=START, pause=(pause_from, pause))
+    paused = analyse(read_points(CyclingSource(path)), Understanding(positive_current="delithiation"))
+    assert paused.points.elapsed_s[-1] == pytest.approx(paused.points.time_s[-1] + pause)
+    assert any("paused" in warning for warning in paused.warnings)
+    for _, later, capacity in run.stops[7:10]:
+        state = found(at(paused, later + pause + 20, later + pause + 200))
+        assert per_g(state.middle.capacity_Ah) == pytest.approx(capacity, abs=0.1)
+        assert state.rest_share == pytest.approx(1.0)
+    assert "the record has no point for 2" in lost(at(paused, pause_from + 3600, pause_from + 3700)).reason
+    times = np.array([[(s[k] - START).total_seconds() for k in ("start", "end")] for s in run.scans])  # type: ignore[operator]
+    times += np.where(times[:, :1] - 1234 > pause_from, pause, 0.0)
+    answer = align(Intervals(*times.T), rest_windows(paused))
+    assert isinstance(answer, Alignment)
+    assert answer.clock.offset_s == pytest.approx(1234.0, abs=15.0)
+    assert answer.stops == 26
