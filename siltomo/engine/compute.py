@@ -15,6 +15,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.measuring import Failure, Found, Totals, measure_block, pass_graph, why
 from siltomo.engine.passes import Pass, PlainPass
 from siltomo.engine.plan import Plan
+from siltomo.engine.resources import collector_paused
 from siltomo.engine.rows import Row, base_row, derived_row
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
@@ -37,7 +38,10 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(pass_results(catalog, one, measure_volume(catalog, one, progress)))
-    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
+    with collector_paused():
+        return [
+            base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows
+        ]
 
 
 def pass_results(catalog: Catalog, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:

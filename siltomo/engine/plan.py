@@ -11,7 +11,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling_fields import CyclingFields, with_cycles
 from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
-from siltomo.engine.resources import in_words
+from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
 from siltomo.engine.states import ends_of, states_of
 from siltomo.engine.subjects import Item, Subjects, base_item, base_items, find_subjects
@@ -158,7 +158,13 @@ def make_plan(
     TooLargeError
         When the smallest block needs more memory than is allowed.
     """
-    given = settings or {}
+    with collector_paused():
+        return _make_plan(catalog, names, where, settings or {}, match)
+
+
+def _make_plan(
+    catalog: Catalog, names: Iterable[str], where: Selection, given: Mapping[str, object], match: Match
+) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
     cycling = CyclingFields(catalog)

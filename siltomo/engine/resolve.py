@@ -94,6 +94,7 @@ class Resolver:
     match: Match = "cell"
     cycling: Callable[[Field, State], FieldLeaf | Missing] | None = None
     """Looks a figure of a cycling run up."""
+    _inner: dict[str, Mapping[str, Request]] = field(default_factory=dict)
     _by_cell: dict[tuple[str, int], list[Subject]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -107,7 +108,9 @@ class Resolver:
 
     def node(self, request: Request, state: State) -> Node:
         """Resolve a derived request at a state."""
-        inner = registry.inputs(request, self.settings)
+        inner = self._inner.get(request.name)
+        if inner is None:
+            inner = self._inner[request.name] = registry.inputs(request, self.settings)
         inputs: dict[str, Node | Leaf] = {}
         for name, query in request.metric.queries.items():
             if isinstance(query, Field):

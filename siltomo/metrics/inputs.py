@@ -52,6 +52,8 @@ class From:
         The scan so many cycles later than the row's own; -1 is the one before.
     min_feature
         Only segmentations that trust features from this size on, such as ``"0.65 um"``.
+    unit
+        A unit of what the metric must measure, checked when the metric is declared.
     """
 
     metric: str
@@ -63,6 +65,7 @@ class From:
     cycle: int | None = None
     cycle_offset: int = 0
     min_feature: str | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         # a misspelt word would select nothing, forever

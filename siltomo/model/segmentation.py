@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -64,7 +65,7 @@ class Segmentation(Record):
             raise ValueError(f"max_feature ({largest}) is not larger than min_feature ({smallest})")
         return self
 
-    @property
+    @cached_property
     def phase_names(self) -> tuple[str, ...]:
         """The phases, each once, in the order of their values."""
         names = [p.name for p in sorted(self.phases, key=lambda p: p.value) if p.name != OUTSIDE]
