@@ -124,6 +124,9 @@ class Resolver:
         if request.metric.queries:
             return self.node(request, state)
         found = list(self._candidates(query, request, state))
+        if len(found) > 1:
+            naming_all = [s for s in found if request.is_fully_named(s.sample(request.phase))]
+            found = naming_all if len(naming_all) == 1 else found
         if len(found) == 1:
             own = found[0].scan.cell == state.cell
             return ResultLeaf(
