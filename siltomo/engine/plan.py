@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.cycling_fields import CyclingFields, with_cycles
 from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.resources import collector_paused, in_words
@@ -183,8 +184,11 @@ def _make_plan(
 ) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
-    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
+    cycling = CyclingFields(catalog)
+    resolver = Resolver(
+        subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling
+    )
+    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
     plan = replace(plan, variants=find_variants(catalog, plan.items)) if sensitivity else plan
@@ -197,11 +201,12 @@ def _make_plan(
 
 
 def _rows(
-    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver
+    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver, where: Selection
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
         return base_items(catalog, request, subjects)
     states = states_of(subjects.scans)
     if request.metric.states != "every state":
         states = ends_of(states, request.metric.states.removeprefix("end of "))
-    return (DerivedRow(state, resolver.node(request, state)) for state in states)
+    every = with_cycles(catalog, request, states, where)
+    return (DerivedRow(state, resolver.node(request, state)) for state in every)
