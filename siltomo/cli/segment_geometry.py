@@ -49,6 +49,20 @@ Labels = Annotated[
     str | None,
     typer.Option("--segmentation", help="With --edge: labels that name the layers.", show_default=False),
 ]
+OfLabels = Annotated[
+    str | None, typer.Option("--segmentation", help="Labels that name the layers.", show_default=False)
+]
+Collector = Annotated[
+    str | None,
+    typer.Option("--collector", help="Greys of the collector, such as 160.. or 70..160.", show_default=False),
+]
+Separator = Annotated[
+    str | None, typer.Option("--separator", help="Greys of the separator.", show_default=False)
+]
+Electrode = Annotated[
+    str | None, typer.Option("--electrode", help="Greys of the electrode.", show_default=False)
+]
+ApplyAxis = Annotated[bool, typer.Option("--apply", help="Declare the depth axis that was found.")]
 CriterionOption = Annotated[Common, typer.Option("--criterion", help="What the halves must have in common.")]
 Size = Annotated[
     int, typer.Option("--size", min=32, max=1024, help="Voxels along an axis that are compared.")
@@ -60,8 +74,56 @@ Apply = Annotated[
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands to ``siltomo segment``."""
+    command(app, "geometry", csv=True)(geometry)
     command(app, "resolution", csv=True)(resolution)
     command(app, "register", csv=True)(register)
+
+
+def geometry(
+    scan: ScanId,
+    segmentation: OfLabels = None,
+    collector: Collector = None,
+    separator: Separator = None,
+    electrode: Electrode = None,
+    apply: ApplyAxis = False,
+) -> Reply:
+    """Find the electrode in a scan: depth axis, collector and separator surfaces, tilt, thickness.
+
+    From labels that name the layers, or from ranges of grey; in greys each surface is placed to a fraction
+    of a voxel. A surface that is not in view is said to be so.
+    """
+    from siltomo.engine.geometry import grey_geometry, label_geometry, parse_greys
+    from siltomo.model import Scan
+
+    catalog = the_catalog()
+    given = {"collector": collector, "separator": separator, "electrode": electrode}
+    if segmentation is not None:
+        _lies_on(segmentation, scan)
+        found = label_geometry(catalog, segmentation)
+    else:
+        found = grey_geometry(catalog, scan, {k: parse_greys(v) for k, v in given.items() if v is not None})
+    said = {"scan": scan, **found.says(), "length_unit": "um", "angle_unit": "deg"}
+    if apply:
+        catalog.set(Scan, scan, {"depth_axis": found.depth_axis})
+    rows = [
+        {"what": name if part == "" else f"{name} {part}", "value": value}
+        for name, whole in said.items()
+        for part, value in (whole.items() if isinstance(whole, dict) else [("", whole)])
+    ]
+    return Reply(said, table(rows), rows)
+
+
+def _lies_on(segmentation: str, scan: str) -> None:
+    """Refuse a segmentation of another scan."""
+    from siltomo.errors import UsageError
+    from siltomo.model import Segmentation
+
+    other = the_catalog().record(Segmentation, segmentation).scan
+    if other != scan:
+        raise UsageError(
+            f"segmentation {segmentation!r} lies on scan {other!r}, not on {scan!r}",
+            fix=f"siltomo segment list --scan {scan}",
+        )
 
 
 def resolution(
@@ -90,12 +152,8 @@ def resolution(
                 "--edge needs the labels that name the layers",
                 fix=Amend({"--segmentation": f"{scan}-seg"}, advice="with the id of your segmentation"),
             )
+        _lies_on(segmentation, scan)
         found = edge_resolution(catalog, segmentation, edge.value)
-        if found.scan != scan:
-            raise UsageError(
-                f"segmentation {segmentation!r} lies on scan {found.scan!r}, not on {scan!r}",
-                fix=f"siltomo segment list --scan {scan}",
-            )
     warnings = []
     if found.method == "single-volume" and found.resolution is not None:
         warnings.append(

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.subjects import Subject
+from siltomo.engine.geometry import label_geometry
 from siltomo.errors import BadInputError, MismatchError, NotFoundError
 from siltomo.kernels.electrode import Side
-from siltomo.metrics.geometry_measures import Surfaces, electrode_values
 from siltomo.model import Scan, Segmentation
-from siltomo.segmentation.geometry import edge_of, geometry_of_labels
+from siltomo.segmentation.geometry import edge_of
 from siltomo.segmentation.resolution import Criterion, ShellCorrelation, shell_correlation, split_correlation
 
 __all__ = ["Resolution", "apply_resolution", "central_part", "edge_resolution", "shell_resolution"]
@@ -132,27 +131,9 @@ def edge_resolution(catalog: Catalog, segmentation: str, side: Side) -> Resoluti
     The period at which the blur leaves a tenth of the contrast, 2.93 standard deviations. Roughness of the surface
     counts as blur: an upper bound.
     """
-    labels = catalog.record(Segmentation, segmentation)
-    scan = catalog.record(Scan, labels.scan)
-    sample = Subject(scan, None, segmentation=labels).sample("")
-    if reason := Surfaces.lacks(sample):
-        raise BadInputError(reason, where=f"segmentation {segmentation}")
-    label_planes = catalog.store.open_volume(catalog.stored(Segmentation, segmentation))
+    scan = catalog.record(Scan, catalog.record(Segmentation, segmentation).scan)
+    geometry = label_geometry(catalog, segmentation)
     greys = catalog.store.open_volume(catalog.stored(Scan, scan.id))
-    values = electrode_values(sample)
-    geometry = geometry_of_labels(
-        lambda a, b: np.asarray(label_planes[a:b]),
-        sample.shape,
-        sample.spacing_um,
-        {
-            "collector": sample.values_of("collector"),
-            "separator": sample.values_of("separator"),
-            "electrode": values or (),
-        },
-        rest_is_electrode=values is None,
-        left_out=sample.outside,
-        depth_axis=sample.depth_axis,
-    )
     fit = edge_of(lambda a, b: np.asarray(greys[a:b]), geometry, side)
     details = {
         "surface": side,

@@ -86,8 +86,34 @@ def test_an_edge_gives_the_blur_of_the_surface(cli: Cli, study: Path) -> None:
     assert found["ten_ninety"] == pytest.approx(2.563 * 1.5 * 0.5, rel=0.02)
     assert found["resolution"] == pytest.approx(2.928 * 1.5 * 0.5, rel=0.02)
     assert found["status"] == "ok"
-    assert cli(*asked, "op1-seg", "--json").code == 3
+    assert cli(*asked, "op1-seg", "--json").code == 2, "labels of another scan"
     assert cli("segment", "resolution", "foil", "--edge", "collector", "--json").code == 2
+
+
+def test_the_geometry_is_told_from_labels_and_from_greys(cli: Cli, study: Path) -> None:
+    z = np.arange(60.0)[:, None, None] + np.zeros((1, 24, 24)) + 0.05 * np.arange(24)[None, None, :]
+    add(
+        cli,
+        "foil",
+        ((200 - 120 * ndtr((z - 15.2) / 1.0) - 40 * ndtr((z - 44.1) / 1.0)) * 100).astype(np.uint16),
+    )
+    np.save("foil-l.npy", np.where(z < 15.2, 4, np.where(z < 44.1, 2, 5)).astype(np.uint8))
+    phases = "2=solid,4=collector,5=separator"
+    assert cli("segment", "import", "foil", "foil-l.npy", "--phases", phases, "--id", "foil-seg").code == 0
+    by_labels = cli("segment", "geometry", "foil", "--segmentation", "foil-seg", "--json").data
+    layers = ["--collector", "14000..", "--separator", "..6000"]
+    by_greys = cli("segment", "geometry", "foil", *layers, "--apply", "--json").data
+    # the collector rises by one voxel over this window: labels see a single step of it, greys the slope
+    for found, sure in ((by_labels, 1.0), (by_greys, 0.1)):
+        assert found["depth_axis"] == "+z"
+        assert found["thickness"] == pytest.approx(28.9 * 0.5 / np.hypot(1, 0.05), abs=0.05)
+        assert found["collector"]["tilt"] == pytest.approx(np.degrees(np.arctan(0.05)), abs=sure)
+    assert cli("catalog", "show", "foil", "--json").data["record"]["depth_axis"] == "+z"
+    assert cli("segment", "geometry", "foil", "--json").code == 3
+    assert cli("segment", "geometry", "foil", "--collector", "bright", "--json").code == 3
+    assert cli("segment", "geometry", "foil", "--segmentation", "op1-seg", "--json").code == 2
+    hidden = cli("segment", "geometry", "foil", "--collector", "30000..", "--json")
+    assert "neither the collector nor the electrode has a voxel" in hidden.error["message"]
 
 
 def blobs(shift: tuple[float, float, float], seed: int = 0) -> np.ndarray:
