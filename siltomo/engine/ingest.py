@@ -9,7 +9,12 @@ from typing import Any
 from siltomo.catalog import VolumeSpec, content_of
 from siltomo.engine.again import same_or_refused
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.sources import describe_files, reconcile_voxel_size, stored_volume
+from siltomo.engine.sources import (
+    describe_files,
+    reconcile_acquisition,
+    reconcile_voxel_size,
+    stored_volume,
+)
 from siltomo.importers import Source, open_volume
 from siltomo.model import Scan, VoxelSize, validated
 
@@ -65,12 +70,16 @@ def add_scan(
     opened = open_volume(order.source)
     where = order.where or str(order.source.path)
     settled = reconcile_voxel_size(opened, order.voxel_size, trust=order.trust_voxel, where=where)
+    acquisition, said = reconcile_acquisition(
+        opened.acquisition, order.fields.get("acquisition") or {}, where=where
+    )
     named = {"id": "scan", **order.fields, "voxel_size": settled.size, "voxel_source": settled.source}
+    named["acquisition"] = acquisition
     scan = validated(Scan, named, place=order.where)
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
-    warnings = (*(() if dry_run else catalog.begin_writing()), *opened.warnings)
+    warnings = (*(() if dry_run else catalog.begin_writing()), *said, *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
         known = same_or_refused(existing, scan, lambda: content_of(opened.planes, opened.shape, opened.dtype))
