@@ -15,7 +15,7 @@ from siltomo.engine.sources import (
     reconcile_voxel_size,
     stored_volume,
 )
-from siltomo.importers import Source, open_volume
+from siltomo.importers import ImportedVolume, Source, open_volume
 from siltomo.model import Scan, VoxelSize, validated
 
 __all__ = ["Ingested", "Progress", "ScanOrder", "add_scan"]
@@ -49,12 +49,22 @@ class Ingested:
 
 
 def add_scan(
-    catalog: Catalog, order: ScanOrder, *, dry_run: bool = False, progress: Progress | None = None
+    catalog: Catalog,
+    order: ScanOrder,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    opened: ImportedVolume | None = None,
 ) -> Ingested:
     """Register a scan.
 
     Everything is checked before a voxel is read. The same scan again (same fields, same voxels) changes
     nothing.
+
+    Parameters
+    ----------
+    opened
+        What ``order.source`` holds, where its headers have been read already.
 
     Raises
     ------
@@ -67,7 +77,7 @@ def add_scan(
     TakenError
         When the id is taken by another scan; nothing is changed.
     """
-    opened = open_volume(order.source)
+    opened = opened or open_volume(order.source)
     where = order.where or str(order.source.path)
     settled = reconcile_voxel_size(opened, order.voxel_size, trust=order.trust_voxel, where=where)
     acquisition, said = reconcile_acquisition(

@@ -229,7 +229,7 @@ def test_the_info_file_leads_to_its_vol(tmp_path: Path) -> None:
 
 def test_two_descriptions_that_disagree_are_both_shown(tmp_path: Path) -> None:
     path = vol(tmp_path, numbers("<f4"), xml="0.7")
-    with pytest.raises(FormatError, match="voxelsize is 0.65 in v.vol.info and 0.7 in v.xml"):
+    with pytest.raises(FormatError, match=r"voxelsize is 0\.65 in v\.vol\.info and 0\.7 in v\.xml"):
         open_volume(Source(path))
 
 

@@ -98,10 +98,10 @@ def test_dmp_gaps_and_damage(tmp_path: Path) -> None:
     path = folder / "ref1_op010002.rec.DMP"
     for data in (path.read_bytes()[:-1], b"12", struct.pack("<3H", 0, 12, 1), path.read_bytes() + b"x"):
         path.write_bytes(data)
-        with pytest.raises(FormatError, match="no DMP slice|no header"):
+        with pytest.raises(FormatError, match=r"no DMP slice|no header"):
             open_volume(Source(folder, allow_gaps=True))
     dmp(path, np.zeros((12, 11), np.float32))
-    with pytest.raises(FormatError, match="is 12×11, ref1_op010001.rec.DMP is 12×10"):
+    with pytest.raises(FormatError, match=r"is 12×11, ref1_op010001\.rec\.DMP is 12×10"):
         open_volume(Source(folder, allow_gaps=True))
 
 
