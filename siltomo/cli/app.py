@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, metrics, records, schema, segment, start
+from siltomo.cli import compute, metrics, records, schema, segment, sheets, start
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
@@ -46,7 +46,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
-app.add_typer(catalog.app)
+app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)

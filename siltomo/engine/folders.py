@@ -12,6 +12,7 @@ from typing import Any
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.ingest import Progress, ScanOrder, add_scan
 from siltomo.errors import Amend, BadInputError, NotFoundError, SiltomoError
+from siltomo.ids import slug
 from siltomo.importers import FORMATS, ImportedVolume, Source, open_volume
 from siltomo.importers.slices import natural_key
 from siltomo.model import Scan, VoxelSize
@@ -236,9 +237,8 @@ def _plan(
 
 
 def _id(name: str) -> str:
-    """Make an id of a name: its first part, in lower case, with '-' for what an id may not hold."""
-    first = name.partition("/")[0].partition(".")[0]
-    return re.sub(r"[^a-z0-9_-]+", "-", first.lower()).strip("-_")[:64].strip("-_")
+    """Make an id of a name: of its first part, up to the first point."""
+    return slug(name.partition("/")[0].partition(".")[0])
 
 
 def _volume_in(path: Path, order: FolderOrder) -> Path:
