@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import compute, metrics, records, schema, segment, sheets, start
+from siltomo.cli import compute, export, metrics, records, schema, segment, sheets, start
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
@@ -52,4 +52,5 @@ app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
+app.add_typer(export.app)
 app.add_typer(schema.app)
