@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +175,11 @@ def reconcile_acquisition(
             ),
         )
     taken = [f"{name} {said}" for name, said in stated.items() if given.get(name) in (None, "")]
-    # one of the two times with a zone and one without cannot be put in order
-    if "start" in given and "end" in stated and "end" not in given and _zone(str(given["start"])):
-        settled.pop("end")
-        taken = [words for words in taken if not words.startswith("end ")]
-    if "end" in given and "start" in stated and "start" not in given and _zone(str(given["end"])):
-        settled.pop("start")
-        taken = [words for words in taken if not words.startswith("start ")]
+    # start and end are read off one clock: the zone that the user gives for one holds for the other
+    for mine, other in (("start", "end"), ("end", "start")):
+        zone = _zone(str(given.get(mine, "")))
+        if zone is not None and other in stated and given.get(other) in (None, ""):
+            settled[other] = datetime.fromisoformat(stated[other]).replace(tzinfo=zone).isoformat()
     return settled, ((f"from the file: {', '.join(taken)}",) if taken else ())
 
 
@@ -196,11 +194,11 @@ def _same_fact(name: str, said: str, mine: str) -> bool:
     return one_time.replace(tzinfo=None) == other_time.replace(tzinfo=None)
 
 
-def _zone(text: str) -> bool:
+def _zone(text: str) -> tzinfo | None:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        return datetime.fromisoformat(text).tzinfo
     except ValueError:
-        return False
+        return None
 
 
 def differing_axes(
