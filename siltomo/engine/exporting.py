@@ -244,5 +244,5 @@ def _check_space(path: Path, nbytes: int) -> None:
             f"needs {nbytes / 1e9:.3g} GB; {shutil.disk_usage(folder).free / 1e9:.3g} GB are free",
             code="SIL181",
             where=str(path),
-            fix=Amend({"--level": "1"}, advice="free space, write elsewhere, or take a lower resolution"),
+            fix=Amend(advice="free space, write elsewhere, or export volume with --level 1"),
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from siltomo.errors import Amend, BadInputError, NotFoundError, StorageError
+from siltomo.errors import Amend, BadInputError, NotFoundError, SiltomoError, StorageError
 
 __all__ = ["fsync_tree", "whole"]
 
@@ -46,6 +46,8 @@ def whole(path: Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         else:
             made.replace(path)
+    except SiltomoError:
+        raise
     except OSError as error:
         raise StorageError(
             f"cannot be written: {error.strerror or error}; nothing was left there",

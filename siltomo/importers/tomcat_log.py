@@ -81,13 +81,14 @@ def find_log(folder: Path, label: str) -> tuple[Path | None, tuple[str, ...]]:
             logs = sorted(p for p in place.glob("*.log") if _is_log(p)) if place.is_dir() else []
         if len(logs) == 1:
             return logs[0], ()
-        named = [p for p in logs if _same_name(p.stem, label) or _same_name(p.stem, folder.parent.name)]
+        names = (label, folder.name, folder.parent.name)
+        named = [p for p in logs if any(_same_name(p.stem, name) for name in names)]
         if len(named) == 1:
             return named[0], ()
         if logs:
-            names = ", ".join(plain_text(p.name, 60) for p in logs[:5])
+            shown = ", ".join(plain_text(p.name, 60) for p in logs[:5])
             return None, (
-                f"{len(logs)} logs lie in '{place.name}' ({names}), none named like the stack: not used",
+                f"{len(logs)} logs lie in '{place.name}' ({shown}), none named like the stack: not used",
             )
     return None, ()
 

@@ -27,6 +27,7 @@ def main() -> None:
     import numpy as np
     import zarr
 
+    zarr.config.set({"threading.max_workers": 2, "async.concurrency": 4})
     slab_bytes = int(order["slab_bytes"])
     _limit_memory(HEADROOM + 4 * slab_bytes)
     array: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,14 @@ from siltomo.importers.border import DAMAGED, border, plain_text
 
 __all__ = ["ZarrPlanes"]
 
+ONE_THREAD = {
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLOSC_NTHREADS": "1",
+}
+"""Each thread reserves address space, which the child's limit of memory counts."""
 SECONDS = 300.0
 """How long a slab may take to decode."""
 
@@ -69,6 +78,7 @@ class ZarrPlanes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **ONE_THREAD},
         )
         weakref.finalize(self, _end, child)
         plane = self.shape[1] * self.shape[2] * self.dtype.itemsize

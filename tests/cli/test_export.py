@@ -252,19 +252,61 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.slow
-def test_simpleitk_and_ome_zarr_py_read_what_we_write(
-    cli: Cli, study: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with SimpleITK, pynrrd and ome-zarr-py, which pin other versions than ours."""
     folder = tmp_path_factory.mktemp("outside")
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    packages = ["SimpleITK>=2.3", "ome-zarr>=0.12"]
+    packages = ["SimpleITK>=2.3", "pynrrd>=1.0", "ome-zarr>=0.12"]
     done = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", *packages], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        pytest.skip(f"the outside readers cannot be installed here: {done.stderr[-200:]}")
+        pytest.skip(f"the outside programs cannot be installed here: {done.stderr[-200:]}")
+    return python
+
+
+WRITE = """
+import nrrd, numpy as np, SimpleITK
+from ome_zarr.format import FormatV04, FormatV05
+from ome_zarr.writer import write_image
+voxels = np.load("voxels.npy")
+image = SimpleITK.GetImageFromArray(voxels)
+image.SetSpacing((0.1, 0.2, 0.3))
+for name, packed in (
+    ("a.mha", False), ("b.mhd", True), ("c.nrrd", False), ("d.nhdr", True), ("e.mhd", False), ("f.nrrd", True)
+):
+    SimpleITK.WriteImage(image, name, useCompression=packed)
+fields = {"spacings": [0.1, 0.2, 0.3], "units": ["um", "um", "um"]}
+nrrd.write("g.nrrd", voxels, {"encoding": "gzip", **fields}, index_order="C")
+nrrd.write("h.nhdr", voxels, {"encoding": "raw", **fields}, index_order="C")
+axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+for name, version in (("i.zarr", FormatV04()), ("j.zarr", FormatV05())):
+    write_image(voxels, name, axes=axes, fmt=version)
+"""
+
+
+@pytest.mark.slow
+def test_what_simpleitk_pynrrd_and_ome_zarr_py_write_is_read(tmp_path: Path, outside: Path) -> None:
+    voxels = grey("u2", (7, 12, 10))
+    np.save(tmp_path / "voxels.npy", voxels)
+    done = subprocess.run(
+        [outside, "-W", "ignore", "-c", WRITE], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    names = ["a.mha", "b.mhd", "c.nrrd", "d.nhdr", "e.mhd", "f.nrrd", "g.nrrd", "h.nhdr", "i.zarr", "j.zarr"]
+    for name in names:
+        found = open_volume(Source(tmp_path / name))
+        assert np.array_equal(found.planes(0, 7), voxels), name
+        if name < "g":
+            assert found.spacing == pytest.approx((0.3, 0.2, 0.1)), "ITK says no unit"
+        elif name < "i":
+            assert [str(edge) for edge in found.voxel_size] == ["0.3 um", "0.2 um", "0.1 um"]
+
+
+@pytest.mark.slow
+def test_simpleitk_and_ome_zarr_py_read_what_we_write(cli: Cli, study: Path, outside: Path) -> None:
     voxels = grey("u2", (70, 300, 40))
     put(cli, study, voxels)
     for words in (
@@ -275,7 +317,7 @@ def test_simpleitk_and_ome_zarr_py_read_what_we_write(
         ["ome-zarr", "s", "--version", "0.5", "-o", "x05.zarr"],
     ):
         assert cli("export", *words).code == 0
-    read = subprocess.run([python, "-c", READ], capture_output=True, text=True, check=False, cwd=study)
+    read = subprocess.run([outside, "-c", READ], capture_output=True, text=True, check=False, cwd=study)
     assert read.returncode == 0, read.stderr
     found = json.loads(read.stdout.strip().splitlines()[-1])
     total = int(voxels.astype("i8").sum())
