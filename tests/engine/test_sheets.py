@@ -145,6 +145,79 @@ def test_all_wrong_cells_are_listed_at_once(cli: Cli, study: Path) -> None:
         assert words in error["where"] + error["message"]
 
 
+@pytest.mark.parametrize(
+    ("header", "values", "edges"),
+    [
+        (["voxel_size (nm)"], [65], ["0.065 um"] * 3),
+        (
+            ["voxel_size z (um)", "voxel_size y (um)", "voxel_size x (nm)"],
+            [0.2, 0.1, 50],
+            ["0.2 um", "0.1 um", "0.05 um"],
+        ),
+    ],
+)
+def test_the_voxel_size_of_a_scan(
+    cli: Cli, study: Path, header: list[str], values: list[Any], edges: list[str]
+) -> None:
+    path = book(study / "v.xlsx", scans=[["id", *header], ["op1", *values]])
+    (row,) = cli("catalog", "import", path, "--json").data
+    assert row["outcome"] == "set"
+    record = cli("catalog", "show", "op1", "--json").data["record"]
+    assert [record["voxel_size"][axis] for axis in "zyx"] == edges
+    assert record["voxel_source"] == "user"
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "cell"),
+    [
+        (["half"], ["charge"], "cell B2"),
+        (["half"], ["pristine"], "row 2"),
+        (["cycle"], [1.5], "cell B2"),
+        (["cycle"], [10**30], "cell B2"),
+        (["start"], ["yesterday"], "cell B2"),
+        (["energy (keV)"], [-1], "cell B2"),
+        (["voxel_size z (um)"], [1], "cell B2"),
+        (["cell"], ["nope"], "cell B2"),
+        (["cell"], [12], "cell B2"),
+    ],
+)
+def test_wrong_cells_of_scans(cli: Cli, study: Path, header: list[str], values: list[Any], cell: str) -> None:
+    path = book(study / "v.xlsx", scans=[["id", *header], ["op1", *values]])
+    error = cli("catalog", "import", path, "--json").error
+    assert cell in error["where"] + error["message"], error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,si_mass (mg_Si)\nzn1," + "9" * 400,
+        "id,si_mass (mg_Si)\nzn1,1e999",
+        "id,si_mass (mg_Si)\nzn1,9**9**9",
+        "id,si_mass (9**9**9**9 mg_Si)\nzn1,1",
+        "id,diameter (mm)\n../x,1",
+        "id,notes\nCON,1",
+        'id,notes\nzn1,"unclosed',
+        "id," + ",".join(f"c{n}" for n in range(600)) + "\nzn1",
+        "id,__class__\nzn1,x",
+        "id,kind\nzn1,x",
+        "id,id\nzn1,zn1",
+        "\n\n",
+        "zn1\n",
+        "id\n" + "a" * 70,
+        "id,formulation\nzn7,\x1b[31m",
+    ],
+)
+def test_hostile_sheets(cli: Cli, study: Path, text: str) -> None:
+    before = cli("cell", "list", "--json").data
+    (study / "h.csv").write_text(text)
+    answer = cli("catalog", "import", "h.csv", "--json")
+    if text.strip():
+        assert answer.code == 3, answer.out
+        assert answer.error["code"] != "SIL000"
+        assert "\x1b" not in answer.error["message"] + answer.error["where"]
+    assert cli("cell", "list", "--json").data == before
+
+
 def test_csv_of_a_german_spreadsheet(cli: Cli, study: Path) -> None:
     (study / "c.csv").write_bytes("\ufeffid;si_mass (mg_Si);title\r\nzn1;0.15;Größe\r\n".encode())
     (row,) = cli("catalog", "import", "c.csv", "--json").data

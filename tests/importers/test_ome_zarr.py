@@ -273,6 +273,25 @@ def test_a_chunk_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
         whole(open_volume(Source(path)))
 
 
+def test_a_child_that_dies_is_an_error_and_the_next_call_starts_another(tmp_path: Path) -> None:
+    voxels = voxels_of("u1")
+    found = open_volume(Source(store(tmp_path / "a.zarr", voxels)))
+    reader: Any = found.planes.read
+    assert np.array_equal(found.planes(0, 2), voxels[:2])
+    reader._child.kill()
+    reader._child.wait()
+    with pytest.raises(FormatError, match=r"ended|crashed"):
+        found.planes(2, 4)
+    assert np.array_equal(found.planes(2, 4), voxels[2:4])
+
+
+def test_a_child_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siltomo.importers.zarr_planes.SECONDS", 0.01)
+    found = open_volume(Source(store(tmp_path / "a.zarr", voxels_of("u1"))))
+    with pytest.raises(FormatError, match=r"took too long|ended"):
+        found.planes(0, 2)
+
+
 @pytest.mark.parametrize(("version", "codecs"), [("0.4", "blosc"), ("0.5", "bytes")])
 def test_the_foreign_stores_are_read(shared: Any, version: str, codecs: str) -> None:
     path = shared(f"ome_zarr/neuroglancer/simple_{version}")

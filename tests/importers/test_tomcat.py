@@ -75,6 +75,30 @@ def test_the_log_says_voxel_size_energy_and_times(tmp_path: Path, place: str) ->
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("log_name", ["r01_.log", "r01.log"])
+def test_the_newer_names_with_a_reconstruction_in_the_folder(tmp_path: Path, log_name: str) -> None:
+    folder = tmp_path / "r01_" / "rec_16bit_Paganin_0"
+    folder.mkdir(parents=True)
+    for n in (121, 122, 123):
+        tifffile.imwrite(folder / f"r01_{n:04d}.rec.16bit.tif", np.full((12, 10), n, np.uint16))
+    (tmp_path / "r01_" / log_name).write_text(log("r01_"))
+    (tmp_path / "r01_" / "other.log").write_text(log("other"))
+    found = open_volume(Source(folder))
+    assert found.shape == (3, 12, 10)
+    assert str(found.voxel_size[0]) == "0.325 um"
+    assert found.warnings == ()
+
+
+def test_logs_of_many_scans_in_one_folder(tmp_path: Path) -> None:
+    for name in ("ref1_op01", "ref1_op02"):
+        (tmp_path / name).mkdir()
+        for n in (1, 2):
+            tifffile.imwrite(tmp_path / name / f"{name}{n:04d}.tif", np.full((12, 10), n, np.uint8))
+        (tmp_path / f"{name}.log").write_text(log(name, pixel=0.1 if name == "ref1_op01" else 0.2))
+    assert str(open_volume(Source(tmp_path / "ref1_op01")).voxel_size[0]) == "0.1 um"
+    assert str(open_volume(Source(tmp_path / "ref1_op02")).voxel_size[0]) == "0.2 um"
+
+
 def test_dmp_slices(tmp_path: Path) -> None:
     folder = scan(tmp_path, kind="DMP")
     (tmp_path / "ref1_op01" / "ref1_op01.log").write_text(log())
