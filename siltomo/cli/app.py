@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import compute, export, metrics, records, schema, segment, sheets, start
+from siltomo.cli import (
+    alignment,
+    compute,
+    cycling,
+    export,
+    join,
+    metrics,
+    records,
+    schema,
+    segment,
+    sheets,
+    start,
+)
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
@@ -50,7 +62,10 @@ app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
+alignment.register(cycling.app)
+app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
+join.register(app)
 app.add_typer(export.app)
 app.add_typer(schema.app)

@@ -89,7 +89,8 @@ def _bug(error: Exception) -> SiltomoError:
 
 def _named(arguments: Sequence[str]) -> str:
     """Return the words of the command, such as "catalog add", without importing the commands."""
-    groups = {"catalog", "cell", "formulation", "segment", "metrics", "compute", "schema", "export"}
+    groups = {"catalog", "cell", "formulation", "segment", "cycling", "metrics", "compute", "schema"}
+    groups |= {"export"}
     words: list[str] = []
     skip = False
     for argument in arguments:
