@@ -23,8 +23,19 @@ class OmeVersion(StrEnum):
     V05 = "0.5"
 
 
+class ExportKind(StrEnum):
+    """What an id may name here."""
+
+    SCAN = "scan"
+    SEGMENTATION = "segmentation"
+
+
 Id = Annotated[str, typer.Argument(help="Id of a scan or of a segmentation.", show_default=False)]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write it.", show_default=False)]
+Kind = Annotated[
+    ExportKind | None,
+    typer.Option("--kind", help="scan or segmentation, where both have the id.", show_default=False),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Level = Annotated[int, typer.Option("--level", help="Resolution: 0 is full, each next one halves it.", min=0)]
 Version = Annotated[
@@ -33,23 +44,37 @@ Version = Annotated[
 
 
 @command(app, "volume")
-def volume(id: Id, output: Output, level: Level = 0, force: Force = False) -> Reply:  # noqa: A002
+def volume(
+    id: Id,  # noqa: A002
+    output: Output,
+    kind: Kind = None,
+    level: Level = 0,
+    force: Force = False,
+) -> Reply:
     """Write a volume as .tif (ImageJ, calibrated), .mhd with .raw or .mha (ITK, in mm), or .vti (ParaView, in um)."""
     from siltomo.engine.exporting import export_volume
 
     with progress_bar(f"writing {output.name}") as progress:
-        done = export_volume(the_catalog(), id, output, level=level, force=force, progress=progress)
+        done = export_volume(
+            the_catalog(), id, output, kind=kind, level=level, force=force, progress=progress
+        )
     return _reply(done)
 
 
 @command(app, "ome-zarr")
-def ome_zarr(id: Id, output: Output, version: Version = OmeVersion.V04, force: Force = False) -> Reply:  # noqa: A002
+def ome_zarr(
+    id: Id,  # noqa: A002
+    output: Output,
+    version: Version = OmeVersion.V04,
+    kind: Kind = None,
+    force: Force = False,
+) -> Reply:
     """Write a volume with all its resolutions as an OME-Zarr folder."""
     from siltomo.engine.exporting import export_ome_zarr
 
     with progress_bar(f"writing {output.name}") as progress:
         done = export_ome_zarr(
-            the_catalog(), id, output, version=str(version), force=force, progress=progress
+            the_catalog(), id, output, version=str(version), kind=kind, force=force, progress=progress
         )
     return _reply(done)
 

@@ -20,7 +20,7 @@ from siltomo.engine.exporting_tiff import check_imagej, write_imagej
 from siltomo.engine.exporting_zarr import OME_VERSIONS, write_ome_zarr
 from siltomo.engine.ingest import Progress
 from siltomo.errors import Amend, BadInputError, StorageError
-from siltomo.model import Scan, Segmentation
+from siltomo.model import RECORDS, Scan, Segmentation
 
 __all__ = ["VOLUME_SUFFIXES", "Exported", "Outgoing", "export_ome_zarr", "export_volume", "outgoing"]
 
@@ -77,17 +77,31 @@ class Outgoing:
                 progress(stop, self.shape[0])
 
 
-def outgoing(catalog: Catalog, id_: str, *, level: int = 0) -> Outgoing:
+def outgoing(catalog: Catalog, id_: str, *, kind: str | None = None, level: int = 0) -> Outgoing:
     """Open the volume of a scan or a segmentation.
+
+    Parameters
+    ----------
+    kind
+        ``"scan"`` or ``"segmentation"``, needed where both have the id.
 
     Raises
     ------
     NotFoundError
         When nothing has that id, or there is no such level.
     BadInputError
-        When the scan is declared without voxels.
+        When the scan is declared without voxels, or a scan and a segmentation have the id.
     """
-    stored = catalog.store.find("segmentation", id_) or catalog.stored(Scan, id_)
+    found = [
+        k for k in ("scan", "segmentation") if kind in (None, k) and catalog.store.find(k, id_) is not None
+    ]
+    if not found:
+        raise catalog.unknown(kind or "scan", id_)
+    if len(found) > 1:
+        raise BadInputError(
+            f"{id_!r} names a scan and a segmentation", code="SIL125", fix=Amend({"--kind": "segmentation"})
+        )
+    stored = catalog.stored(RECORDS[found[0]], id_)
     if stored.volume is None:
         raise BadInputError(f"scan {id_!r} is declared without voxels", fix=f"siltomo catalog show {id_}")
     labels: dict[int, str] = {}
@@ -125,6 +139,7 @@ def export_volume(
     id_: str,
     path: Path,
     *,
+    kind: str | None = None,
     level: int = 0,
     force: bool = False,
     progress: Progress | None = None,
@@ -153,7 +168,7 @@ def export_volume(
             where=str(path),
             fix=Amend({"-o": f"{path.stem}.tif"}, drop=("--output",)),
         )
-    volume = outgoing(catalog, id_, level=level)
+    volume = outgoing(catalog, id_, kind=kind, level=level)
     if suffix in (".tif", ".tiff"):
         check_imagej(volume.dtype, str(path))
     _check_space(path, volume.nbytes)
@@ -197,6 +212,7 @@ def export_ome_zarr(
     path: Path,
     *,
     version: str = "0.4",
+    kind: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
@@ -216,10 +232,10 @@ def export_ome_zarr(
             code="SIL165",
             fix=Amend({"--version": "0.4"}),
         )
-    first = outgoing(catalog, id_)
+    first = outgoing(catalog, id_, kind=kind)
     stored = catalog.store.find(first.kind, id_)
     count = stored.volume.levels if stored is not None and stored.volume is not None else 1
-    levels = [outgoing(catalog, id_, level=n) for n in range(count)]
+    levels = [outgoing(catalog, id_, kind=first.kind, level=n) for n in range(count)]
     _check_space(path, sum(level.nbytes for level in levels))
     done = 0
     total = sum(level.shape[0] for level in levels)

@@ -154,6 +154,16 @@ def test_the_voxel_size_is_that_of_the_record_now(cli: Cli, study: Path) -> None
     assert str(open_volume(Source(study / "x.zarr")).voxel_size[0]) == "0.065 um"
 
 
+def test_a_scan_and_a_segmentation_of_one_id_ask_which(cli: Cli, study: Path, labels: np.ndarray) -> None:
+    assert cli("segment", "import", "op1", "labels.npy", "--phases", "1=a,2=b,3=c", "--id", "op1").code == 0
+    error = cli("export", "volume", "op1", "-o", "x.mha", "--json").error
+    assert error["code"] == "SIL125"
+    assert "--kind segmentation" in error["fix"]
+    for kind, factor in (("scan", 60), ("segmentation", 1)):
+        assert cli("export", "volume", "op1", "--kind", kind, "-o", "x.mha", "--force").code == 0
+        assert np.array_equal(open_volume(Source(study / "x.mha")).planes(0, 40), labels * factor)
+
+
 def test_a_lower_resolution(cli: Cli, study: Path) -> None:
     put(cli, study, grey(shape=(300, 4, 1)))
     data = cli("export", "volume", "s", "-o", "x.mha", "--level", "1", "--json").data
