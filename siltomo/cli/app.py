@@ -19,6 +19,7 @@ from siltomo.cli import (
     segment,
     sheets,
     start,
+    study,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
@@ -67,5 +68,6 @@ app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
+app.add_typer(study.app)
 app.add_typer(export.app)
 app.add_typer(schema.app)
