@@ -63,6 +63,14 @@ ScanId = Annotated[str, typer.Argument(help="Id of a scan.", show_default=False)
 Kind = Annotated[
     str | None, _option("--kind", "Kind of record (scan, segmentation, cell, formulation, study, ...).")
 ]
+Pattern = Annotated[
+    str | None,
+    _option(
+        "--pattern",
+        'Register all scans of a folder whose names match, such as "{cell}_op{step:d}"; fields: cell, cycle, '
+        "half, step, scale, mode, domain, _.",
+    ),
+]
 Full = Annotated[bool, typer.Option("--full", help="Read every byte, not only names, sizes and seals.")]
 
 
@@ -91,12 +99,14 @@ def add(
     voxel_from: VoxelFrom = None,
     title: Title = None,
     notes: Notes = None,
+    pattern: Pattern = None,
     dry_run: DryRun = False,
 ) -> Reply:
-    """Register a scan (TIFF stack, TIFF, HDF5, npy), or a whole study (study.yaml).
+    """Register a scan, all scans of a folder (--pattern), or a whole study (study.yaml).
 
-    What the file says need not be typed; where file and user disagree, both are shown. Adding the same
-    thing again changes nothing.
+    Read are TIFF (stacks, multi-page, ImageJ, OME), HDF5 (nabu, ilastik), OME-Zarr, MetaImage, NRRD,
+    Avizo, PyHST2, TOMCAT folders with their log, EDF, npy. What the file says need not be typed; where
+    file and user disagree, both are shown. Adding the same thing again changes nothing.
     """
     if path.suffix.lower() in (".yaml", ".yml"):
         return _add_study(path, dry_run=dry_run)
@@ -105,6 +115,10 @@ def add(
     from siltomo.importers import Source
 
     needed = {"--cell": cell, "--scale": scale, "--mode": mode, "--cycle": cycle, "--half": half}
+    if pattern is not None:
+        from siltomo.cli.folders import fields_of
+
+        needed = {k: v for k, v in needed.items() if k.removeprefix("--") not in fields_of(pattern)}
     _require(needed)
     state = _given({"cycle": cycle, "half": half, "capacity": capacity, "voltage": voltage})
     acquisition = _given({"energy": energy, "start": start, "end": end, "beamline": beamline})
@@ -112,6 +126,20 @@ def add(
         {"id": id, "cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
         | {"depth_axis": depth_axis, "title": title, "notes": notes}
     )
+    if pattern is not None:
+        _refuse_id(id)
+        from siltomo.cli.folders import add_scans_of
+
+        return add_scans_of(
+            path,
+            pattern,
+            {**fields, "state": state, "acquisition": acquisition},
+            voxel_size=voxel_size,
+            voxel_from=None if voxel_from is None else str(voxel_from),
+            member=dataset or prefix,
+            allow_gaps=allow_gaps,
+            dry_run=dry_run,
+        )
     order = ScanOrder(
         source=Source(path, member=dataset or prefix, allow_gaps=allow_gaps),
         fields={**fields, "state": state, "acquisition": acquisition},
@@ -125,6 +153,16 @@ def add(
     text = f"{outcome}: scan {done.record.id}"
     data = {**row, "added": done.added and not dry_run, "record": done.record.body()}
     return Reply(data, text, [row], done.warnings)
+
+
+def _refuse_id(id_: str | None) -> None:
+    """Refuse one id for many scans."""
+    from siltomo.errors import Amend, UsageError
+
+    if id_ is not None:
+        raise UsageError(
+            "with --pattern each scan gets the id of its own name", code="SIL002", fix=Amend(drop=("--id",))
+        )
 
 
 def _require(needed: Mapping[str, object]) -> None:
