@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, metrics, records, schema, segment, start
+from siltomo.cli import catalog, compute, metrics, records, schema, segment, segment_run, start
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
+
+_COMMANDS = (segment_run,)  # adds to the group of segment
 
 app = typer.Typer(
     name="siltomo",

@@ -20,12 +20,12 @@ from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume, Source, open_volume
 from siltomo.model import OUTSIDE, Phase, Scan, Segmentation, validated
 
-__all__ = ["ImportedLabels", "LabelsOrder", "import_labels", "parse_phases"]
+__all__ = ["ImportedLabels", "PHASE_COLOURS", "LabelsOrder", "import_labels", "label_classes", "parse_phases"]
 
 MAX_CLASSES = 256
 SLAB = 64
 
-_COLOURS = (
+PHASE_COLOURS = (
     (59, 117, 175),
     (239, 134, 54),
     (81, 158, 62),
@@ -151,7 +151,7 @@ def _write(
         dtype=planes.dtype,
         voxel_size_um=Scan.from_body(dict(scan.body)).voxel_size.um,
         name=labels.id,
-        labels=_classes(labels),
+        labels=label_classes(labels),
         source=scan,
     )
 
@@ -278,10 +278,11 @@ class _LabelPlanes:
         return planes
 
 
-def _classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
+def label_classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
+    """Return the classes of a label volume with colours for viewers; what is outside is transparent."""
     return tuple(
         LabelClass(
-            value=p.value, name=p.name, rgba=(*_COLOURS[n % len(_COLOURS)], 255 if p.name != OUTSIDE else 0)
+            value=p.value, name=p.name, rgba=(*PHASE_COLOURS[n % len(PHASE_COLOURS)], 255 if p.name != OUTSIDE else 0)
         )
         for n, p in enumerate(segmentation.phases)
     )

@@ -159,20 +159,24 @@ def base_item(catalog: Catalog, request: Request, subject: Subject) -> Item:
     if volume is None or missing:
         reason = f"{len(missing)} planes of the scan are missing: register it again without --allow-gaps"
         return Item(request, subject, status=Status.REFUSED, reason=reason)
-    key = result_key(request, subject.sample(request.phase), volume.content)
+    making = subject.segmentation.making if subject.segmentation else None
+    recipe = making.digest if making else ""
+    key = result_key(request, subject.sample(request.phase), volume.content, recipe=recipe)
     stored = catalog.store.find_result(key)
     kept = None if stored is None else MetricResult.model_validate(stored.body)
     return Item(request, subject, key, kept)
 
 
-def result_key(request: Request, sample: Sample, content: str) -> str:
-    """Return the content key of a result: same metric, version, parameters and inputs, same key."""
-    material = {
+def result_key(request: Request, sample: Sample, content: str, *, recipe: str = "") -> str:
+    """Return the content key of a result: same metric, version, parameters, inputs and recipe, same key."""
+    material: dict[str, Any] = {
         "metric": request.name,
         "version": request.metric.version,
         "parameters": dict(request.parameters),
         "content": content,
         "sample": dict(vars(sample)),
     }
+    if recipe:
+        material["recipe"] = recipe
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
