@@ -33,9 +33,7 @@ MinFeature = Annotated[
     str | None,
     typer.Option("--min-feature", help='Smallest feature to trust, such as "0.65 um".', show_default=False),
 ]
-Picture = Annotated[
-    Path, typer.Option("-o", "--output", help="PNG file to write.", show_default=False)
-]
+Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.", show_default=False)]
 
 
 @command(app, "run", csv=True)
@@ -117,7 +115,10 @@ def recipes() -> Reply:
         }
         for one in loaded
     ]
-    data = [{**row, "notes": one.recipe.notes, **one.recipe.content()} for row, one in zip(rows, loaded, strict=True)]
+    data = [
+        {**row, "notes": one.recipe.notes, **one.recipe.content()}
+        for row, one in zip(rows, loaded, strict=True)
+    ]
     return Reply(data, table(rows, ["recipe", "phases", "title"]), rows)
 
 

@@ -20,7 +20,7 @@ from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume, Source, open_volume
 from siltomo.model import OUTSIDE, Phase, Scan, Segmentation, validated
 
-__all__ = ["ImportedLabels", "PHASE_COLOURS", "LabelsOrder", "import_labels", "label_classes", "parse_phases"]
+__all__ = ["PHASE_COLOURS", "ImportedLabels", "LabelsOrder", "import_labels", "label_classes", "parse_phases"]
 
 MAX_CLASSES = 256
 SLAB = 64
@@ -282,7 +282,9 @@ def label_classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
     """Return the classes of a label volume with colours for viewers; what is outside is transparent."""
     return tuple(
         LabelClass(
-            value=p.value, name=p.name, rgba=(*PHASE_COLOURS[n % len(PHASE_COLOURS)], 255 if p.name != OUTSIDE else 0)
+            value=p.value,
+            name=p.name,
+            rgba=(*PHASE_COLOURS[n % len(PHASE_COLOURS)], 255 if p.name != OUTSIDE else 0),
         )
         for n, p in enumerate(segmentation.phases)
     )

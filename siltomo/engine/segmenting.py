@@ -79,14 +79,21 @@ def run_recipe(
     drafts = [_draft(catalog, order, scan) for scan in order.scans]
     known = [_known(catalog, draft) for draft in drafts]
     if dry_run or all(known):
-        return [_unchanged(d, k) if k else Segmented(d.scan, "would be added", d) for d, k in zip(drafts, known, strict=True)]
+        return [
+            _unchanged(d, k) if k else Segmented(d.scan, "would be added", d)
+            for d, k in zip(drafts, known, strict=True)
+        ]
     catalog.begin_writing()
     if recipe.shares_thresholds:
         return _run_together(catalog, order, drafts, known, progress)
     made = []
     for draft, kept in zip(drafts, known, strict=True):
         try:
-            made += [_unchanged(draft, kept)] if kept else _run_together(catalog, order, [draft], [None], progress)
+            made += (
+                [_unchanged(draft, kept)]
+                if kept
+                else _run_together(catalog, order, [draft], [None], progress)
+            )
         except SiltomoError as error:
             if len(drafts) == 1:
                 raise
@@ -153,13 +160,17 @@ def scan_source(catalog: Catalog, recipe: Recipe, id: str) -> ScanSource:  # noq
         if isinstance(step, Mask) and step.segmentation
     }
     read = Stored(array, f"scan {id}")
-    return ScanSource(id, volume.shape, scan.voxel_size.um, np.dtype(volume.dtype), read, volume.content, masks)
+    return ScanSource(
+        id, volume.shape, scan.voxel_size.um, np.dtype(volume.dtype), read, volume.content, masks
+    )
 
 
 def whole_volume(scan: Scan) -> Volume:
     """Return the volume of a scan, refusing one that is absent or lacks planes."""
     if scan.volume is None:
-        raise BadInputError(f"scan {scan.id!r} is declared without voxels", fix=f"siltomo catalog show {scan.id}")
+        raise BadInputError(
+            f"scan {scan.id!r} is declared without voxels", fix=f"siltomo catalog show {scan.id}"
+        )
     missing = len(scan.volume.missing_planes)
     if missing:
         raise BadInputError(
@@ -198,7 +209,9 @@ def _mask_labels(catalog: Catalog, scan: str, step: Mask) -> Segmentation:
 
 def _mask_reader(catalog: Catalog, scan: str, step: Mask) -> Callable[[int, int], NDArray[Any]]:
     labels = _mask_labels(catalog, scan, step)
-    stored = Stored(catalog.store.open_volume(catalog.stored(Segmentation, labels.id)), f"segmentation {labels.id}")
+    stored = Stored(
+        catalog.store.open_volume(catalog.stored(Segmentation, labels.id)), f"segmentation {labels.id}"
+    )
     values = [value for name in step.phase for value in labels.values_of(name)]
     return lambda start, stop: np.isin(stored(start, stop), values)
 
@@ -269,13 +282,20 @@ def _known(catalog: Catalog, draft: Segmentation) -> Segmentation | None:
     if stored is None:
         return None
     known = Segmentation.from_body(dict(stored.body))
-    if known.making and draft.making and known.making.digest == draft.making.digest and known.scan == draft.scan:
+    if (
+        known.making
+        and draft.making
+        and known.making.digest == draft.making.digest
+        and known.scan == draft.scan
+    ):
         return known
     how = f"by recipe {known.making.recipe!r} with other steps or inputs" if known.making else "elsewhere"
     raise TakenError(
         f"the catalog already has a segmentation {draft.id!r} of scan {known.scan!r}, made {how}; nothing was changed",
         code="SIL111",
-        fix=Amend({"--id": "{scan}-" + f"{draft.making.recipe if draft.making else 'seg'}-2"}, advice="to keep both"),
+        fix=Amend(
+            {"--id": "{scan}-" + f"{draft.making.recipe if draft.making else 'seg'}-2"}, advice="to keep both"
+        ),
     )
 
 
@@ -359,4 +379,3 @@ def _scratch(catalog: Catalog, drafts: Sequence[Segmentation]) -> Iterator[Path]
             shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
-

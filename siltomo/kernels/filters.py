@@ -59,7 +59,9 @@ def median_filter(
     if values.ndim != 3 or len(window) != 3 or any(w < 1 or w % 2 == 0 for w in window):
         raise BadInputError(f"a median needs a volume and an odd window, got {values.shape} and {window}")
     if np.prod(window) > LARGEST_WINDOW:
-        raise BadInputError(f"a median window of {window} voxels is too large; at most {LARGEST_WINDOW} voxels")
+        raise BadInputError(
+            f"a median window of {window} voxels is too large; at most {LARGEST_WINDOW} voxels"
+        )
     if window == (1, 1, 1) or values.size == 0:
         return values.copy()
     native = values.dtype.newbyteorder("=")
@@ -68,7 +70,7 @@ def median_filter(
     found = np.empty(values.shape, native)
 
     def work(start: int, stop: int) -> None:
-        _medians(padded, pairs, np.array(window), start, stop, found)
+        _medians(padded[start : stop + window[0] - 1], pairs, np.array(window), found[start:stop])
 
     map_slabs(work, values.shape[0], threads)
     return found
@@ -88,9 +90,8 @@ def _median_network(size: int) -> NDArray[np.int32]:
         k = p
         while k >= 1:
             for j in range(k % p, full - k, 2 * k):
-                for i in range(min(k, full - j - k)):
-                    if (i + j) // (2 * p) == (i + j + k) // (2 * p):
-                        pairs.append((i + j, i + j + k))
+                places = range(j, j + min(k, full - j - k))
+                pairs += [(i, i + k) for i in places if i // (2 * p) == (i + k) // (2 * p)]
             k //= 2
         p *= 2
     needed = {size // 2}
@@ -103,12 +104,12 @@ def _median_network(size: int) -> NDArray[np.int32]:
 
 
 @kernel
-def _medians(padded: Any, pairs: Any, window: Any, start: int, stop: int, found: Any) -> None:
-    """Fill planes ``start`` to ``stop`` of the answer, row by row."""
+def _medians(padded: Any, pairs: Any, window: Any, found: Any) -> None:
+    """Fill the answer, row by row."""
     size = window[0] * window[1] * window[2]
     width = found.shape[2]
     rows = np.empty((size, width), found.dtype)
-    for z in range(start, stop):
+    for z in range(found.shape[0]):
         for y in range(found.shape[1]):
             n = 0
             for dz in range(window[0]):
@@ -124,7 +125,7 @@ def _medians(padded: Any, pairs: Any, window: Any, start: int, stop: int, found:
                 for x in range(width):
                     a = lower[x]
                     b = upper[x]
-                    lower[x] = a if a < b else b
-                    upper[x] = b if a < b else a
+                    lower[x] = min(b, a)
+                    upper[x] = max(a, b)
             for x in range(width):
                 found[z, y, x] = rows[size // 2, x]

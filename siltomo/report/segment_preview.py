@@ -1,4 +1,4 @@
-"""The picture of a recipe on a scan: is the threshold where it should be?"""
+"""The picture of a recipe on a scan: is the threshold where it should be."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def draw_preview(preview: Preview, path: Path) -> None:
         color=_TRUST_COLOURS[str(preview.trust)],
         fontweight="bold",
     )
-    upper, lower = figure.subfigures(2, 1, height_ratios=[rows - 1, 1.15])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[rows - 1, 1.15])
+    upper, lower = halves
     panels = upper.subplots(max(1, len(preview.fits)), 2, squeeze=False, width_ratios=[1.5, 1])
     for row, fit in zip(panels, preview.fits, strict=False):
         _draw_histogram(row[0], fit)
@@ -61,13 +62,20 @@ def _draw_histogram(axes: Any, fit: Fit) -> None:
     count = len(mixture.weights)
     for k, row in enumerate(bins):
         pure = k < count
-        label = f"class {k + 1}: {mixture.fractions[k]:.3%}" if pure else "shared voxels" if k == count else None
+        label = (
+            f"class {k + 1}: {mixture.fractions[k]:.3%}" if pure else "shared voxels" if k == count else None
+        )
         axes.plot(spectrum.centres, row, lw=1.6, ls="-" if pure else ":", color=f"C{k % count}", label=label)
     axes.plot(spectrum.centres, bins.sum(axis=0), lw=1, ls="--", color="black", label="fit")
     for cut in fit.cuts:
         axes.axvline(cut, color="#b02020", lw=1.4)
         axes.annotate(
-            f" {cut:.5g}", (cut, 0.97), xycoords=("data", "axes fraction"), color="#b02020", va="top", rotation=90
+            f" {cut:.5g}",
+            (cut, 0.97),
+            xycoords=("data", "axes fraction"),
+            color="#b02020",
+            va="top",
+            rotation=90,
         )
     axes.set_yscale("log")
     top = float(spectrum.shares.max())
@@ -85,7 +93,7 @@ def _write_verdicts(axes: Any, preview: Preview, step: int) -> None:
 
     axes.set_axis_off()
     order = ["bad", "doubtful", "good"]
-    verdicts = [v for p in preview.partings if p.step == step or step == 0 for v in p.verdicts]
+    verdicts = [v for p in preview.partings if step in (p.step, 0) for v in p.verdicts]
     y = 1.0
     for verdict in sorted(verdicts, key=lambda v: order.index(str(v.trust))):
         value = "" if verdict.value is None else f" {verdict.value:.3g}"

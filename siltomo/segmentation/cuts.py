@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
@@ -11,7 +13,7 @@ from siltomo.segmentation.mixture import Mixture
 from siltomo.segmentation.spectrum import Spectrum
 from siltomo.segmentation.steps import Cut
 
-__all__ = ["cut_between", "cuts_of", "expected_fractions"]
+__all__ = ["cut_between", "cuts_of", "labelled_fractions"]
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +28,7 @@ def cuts_of(mixture: Mixture, cut: Cut, spectrum: Spectrum) -> tuple[float | Non
     cut
         Which cut.
     spectrum
-        The histogram that was fitted; only the valley looks at it.
+        The histogram that was fitted.
     """
     return tuple(cut_between(mixture, k, cut, spectrum) for k in range(len(mixture.means) - 1))
 
@@ -40,7 +42,7 @@ def cut_between(mixture: Mixture, k: int, cut: Cut, spectrum: Spectrum) -> float
         case Cut.BAYES:
             return _bayes(mixture, k, low, high)
         case Cut.EQUAL_ERROR:
-            return _equal_error(mixture, k, low, high)
+            return _equal_error(mixture, k, spectrum)
         case Cut.VALLEY:
             return _valley(mixture, spectrum, low, high)
 
@@ -57,21 +59,24 @@ def _bayes(mixture: Mixture, k: int, low: float, high: float) -> float | None:
     return float(grid[first - 1] + part * (grid[first] - grid[first - 1]))
 
 
-def _equal_error(mixture: Mixture, k: int, low: float, high: float) -> float | None:
-    """Return where as many voxels are darker as belong to the darker classes: wrong ones cancel."""
+def _equal_error(mixture: Mixture, k: int, spectrum: Spectrum) -> float | None:
+    """Return where as many voxels are darker as belong to the darker classes: wrong ones cancel.
+
+    The voxels are counted in the histogram itself, so that the labelled fraction is that of the components even
+    where the fit is not perfect.
+    """
     wanted = sum(mixture.fractions[: k + 1])
-
-    def surplus(x: float) -> float:
-        return float(mixture.below(np.array([x])).sum()) - wanted
-
-    if surplus(low) >= 0 or surplus(high) <= 0:
+    low, high = mixture.means[k], mixture.means[k + 1]
+    if not _share_below(spectrum, low) < wanted < _share_below(spectrum, high):
         return None
-    return float(brentq(surplus, low, high))
+    return float(brentq(lambda x: _share_below(spectrum, x) - wanted, low, high))
 
 
 def _valley(mixture: Mixture, spectrum: Spectrum, low: float, high: float) -> float | None:
     """Return the lowest point of the smoothed histogram between two means, if it is lower than both."""
-    smooth = gaussian_filter1d(spectrum.shares, max(1.0, min(mixture.sds) / spectrum.width / 4), mode="nearest")
+    smooth = gaussian_filter1d(
+        spectrum.shares, max(1.0, min(mixture.sds) / spectrum.width / 4), mode="nearest"
+    )
     inside = np.flatnonzero((spectrum.centres >= low) & (spectrum.centres <= high))
     if inside.size < 3:
         return None
@@ -82,7 +87,16 @@ def _valley(mixture: Mixture, spectrum: Spectrum, low: float, high: float) -> fl
     return float(spectrum.centres[at])
 
 
-def expected_fractions(mixture: Mixture, cuts: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the share of voxels between the cuts, by the fit."""
-    reached = [0.0, *(mixture.below(np.array(cuts)).sum(axis=0).tolist()), 1.0]
-    return tuple(high - low for low, high in zip(reached[:-1], reached[1:], strict=True))
+def labelled_fractions(spectrum: Spectrum, cuts: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the share of the voxels between cuts, counted in the histogram; clipped voxels count at their end."""
+    dark, bright = spectrum.clipped
+    inside = 1 - dark - bright
+    reached = [dark + inside * _share_below(spectrum, cut) for cut in cuts]
+    steps = [0.0, *reached, 1.0]
+    return tuple(high - low for low, high in pairwise(steps))
+
+
+def _share_below(spectrum: Spectrum, x: float) -> float:
+    """Return the share of the voxels below a grey value, interpolated within its bin."""
+    reached = np.concatenate([[0.0], np.cumsum(spectrum.shares)])
+    return float(np.interp(x, spectrum.edges, reached))

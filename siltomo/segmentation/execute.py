@@ -1,5 +1,6 @@
 """Run a recipe on some planes of a volume: each step gets the planes that it needs around them, and gives the same
-voxels whatever block they are computed in."""
+voxels whatever block they are computed in.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +95,7 @@ class Work:
                 parts[index] = Part(self.kept[index](low, high))
             else:
                 parts[index] = self._run(self.nodes[index], low, high, needed, parts)
-            for done in [n for n in parts if last_use.get(n, node) <= index and n != node and n != index]:
+            for done in [n for n in parts if last_use.get(n, node) <= index and n not in (node, index)]:
                 del parts[done]
         return parts[node]
 

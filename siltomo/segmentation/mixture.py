@@ -40,7 +40,7 @@ class Mixture:
     information: float = 0.0
     """Mean log-likelihood per voxel, in nats."""
     misfit: float = 0.0
-    """Share of the voxels that the fit puts into the wrong bin (total variation distance)."""
+    """Share of the voxels that the fit puts into the wrong bin (total variation distance), chance left out."""
     others: tuple[Mixture, ...] = ()
     """Other fits that explain the histogram as well."""
 
@@ -135,7 +135,9 @@ def _scored(spectrum: Spectrum, mixture: Mixture) -> Mixture:
     """Return the fit with how well it explains the histogram."""
     bins = np.diff(mixture.below(spectrum.edges), axis=1).sum(axis=0)
     information = float(spectrum.shares @ np.log(np.maximum(bins, 1e-300)))
-    misfit = float(np.abs(bins - spectrum.shares).sum() / 2)
+    # what chance alone puts into wrong bins (mean absolute deviation of counts) is no fault of the fit
+    chance = float(np.sqrt(2 / np.pi * np.maximum(bins, 0) / max(spectrum.voxels, 1)).sum() / 2)
+    misfit = max(0.0, float(np.abs(bins - spectrum.shares).sum() / 2) - chance)
     return replace(mixture, information=information, misfit=misfit)
 
 
@@ -216,9 +218,7 @@ def _em(spectrum: Spectrum, start: Mixture, iterations: int) -> Mixture:
         sd = np.sqrt(np.maximum(variance, floor**2))
         sd = np.maximum(sd, sd.max() / _WIDEST)
         weight = weight / weight.sum()
-    return _scored(
-        spectrum, _ordered(list(zip(weight.tolist(), mean.tolist(), sd.tolist(), strict=True)))
-    )
+    return _scored(spectrum, _ordered(list(zip(weight.tolist(), mean.tolist(), sd.tolist(), strict=True))))
 
 
 def _with_shared(spectrum: Spectrum, start: Mixture) -> Mixture:
@@ -230,10 +230,13 @@ def _with_shared(spectrum: Spectrum, start: Mixture) -> Mixture:
         parts /= parts.sum()
         means = np.sort(p[:count])
         means = np.maximum.accumulate(means + np.arange(count) * 1e-9)
-        sds = np.exp(p[count : 2 * count])
+        sds = np.maximum(np.exp(p[count : 2 * count]), spectrum.width / 2)
         sds = np.maximum(sds, sds.max() / _WIDEST)
         return Mixture(
-            tuple(parts[:count].tolist()), tuple(means.tolist()), tuple(sds.tolist()), tuple(parts[count:].tolist())
+            tuple(parts[:count].tolist()),
+            tuple(means.tolist()),
+            tuple(sds.tolist()),
+            tuple(parts[count:].tolist()),
         )
 
     scale = spectrum.variance**0.5
@@ -248,10 +251,8 @@ def _with_shared(spectrum: Spectrum, start: Mixture) -> Mixture:
     first = np.concatenate(
         [np.array(start.means) / scale, np.log(start.sds), np.log(np.maximum(weights, 1e-9))]
     )
-    found = minimize(cost, first, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-9})
+    found = minimize(cost, first, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-11, "gtol": 1e-8})
     end = found.x.copy()
     end[:count] *= scale
     fitted = _scored(spectrum, build(end))
-    return fitted if fitted.information >= start.information else replace(
-        start, shared=(0.0,) * (count - 1)
-    )
+    return fitted if fitted.information >= start.information else replace(start, shared=(0.0,) * (count - 1))

@@ -146,14 +146,17 @@ def _median(step: Median, taken: list[Part], block: Block) -> Part:
 def _gaussian(step: Gaussian, taken: list[Part], block: Block) -> Part:
     values = taken[0].values.astype(np.float32, copy=False)
     for axis, sigma in enumerate(voxels_along(step.sigma, block.spacing)):
-        values = _along(values, axis, lambda piece, a=axis, s=sigma: ndimage.gaussian_filter1d(  # type: ignore[misc]
-            piece, s, axis=a, mode="reflect", truncate=TRUNCATE))
+        values = _along(
+            values,
+            axis,
+            lambda piece, a=axis, s=sigma: ndimage.gaussian_filter1d(  # type: ignore[misc]
+                piece, s, axis=a, mode="reflect", truncate=TRUNCATE
+            ),
+        )
     return Part(values, taken[0].inside)
 
 
-def _along(
-    values: NDArray[Any], axis: int, work: Callable[[NDArray[Any]], NDArray[Any]]
-) -> NDArray[Any]:
+def _along(values: NDArray[Any], axis: int, work: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
     """Filter along one axis, cut into pieces across another, one a thread."""
     threads, across = thread_count(None), 1 if axis == 0 else 0
     pieces = np.array_split(values, min(threads, values.shape[across]), axis=across)

@@ -14,7 +14,7 @@ import numpy as np
 from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels import GreyHistogram, grey_histogram
 from siltomo.model import FoundClass, Parting, Verdict
-from siltomo.segmentation.cuts import cuts_of, expected_fractions
+from siltomo.segmentation.cuts import cuts_of, labelled_fractions
 from siltomo.segmentation.execute import ScanSource, Work, needs_whole_volume
 from siltomo.segmentation.mixture import Mixture, fit_mixture
 from siltomo.segmentation.operations import Linear
@@ -110,8 +110,8 @@ def learn(recipe: Recipe, scans: Sequence[ScanSource], means: Means) -> list[Lea
                     partings[n].append(_given(node, node.step, work))
         if needs_whole_volume(node):
             for n, work in enumerate(works):
-                parting = _keep(node, work, means)
-                partings[n] += [parting] if parting else []
+                kept = _keep(node, work, means)
+                partings[n] += [kept] if kept else []
     return [Learnt(w, tuple(p), tuple(f)) for w, p, f in zip(works, partings, fits, strict=True)]
 
 
@@ -133,7 +133,7 @@ def planes_at_once(work: Work, node: int, memory: int) -> int:
         raise TooLargeError(
             f"scan {work.source.id}: one plane of {work.nodes[node].words} takes {needed / 2**20:.0f} MiB with its "
             f"margins; allowed are {memory / 2**20:.0f} MiB",
-            fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed // 2**20)} MiB"}),
+            fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-needed * 4 // 2**20)} MiB"}),
         )
     return planes
 
@@ -158,7 +158,9 @@ def _learn_threshold(
     found = []
     for one, histogram in zip(works, spectra, strict=True):
         alone = spectrum_of(histogram)
-        found.append((one.source.id, alone, fit_mixture(alone, step.classes, partial_volume=step.partial_volume)))
+        found.append(
+            (one.source.id, alone, fit_mixture(alone, step.classes, partial_volume=step.partial_volume))
+        )
     names = [name for name, _, _ in found]
     shared: tuple[tuple[float, ...], tuple[Verdict, ...]] | None = None
     if series:
@@ -176,7 +178,7 @@ def _learn_threshold(
             step=node.index + 1,
             scans=tuple(names) if series else (name,),
             cuts=cuts,
-            classes=_found_classes(mixture, cuts),
+            classes=_found_classes(spectrum, mixture, cuts),
             facts={
                 "separability": separability(spectrum, cuts),
                 "noise_over_contrast": max(mixture.noise_over_contrast),
@@ -189,8 +191,8 @@ def _learn_threshold(
     return made
 
 
-def _found_classes(mixture: Mixture, cuts: tuple[float, ...]) -> tuple[FoundClass, ...]:
-    labelled = expected_fractions(mixture, cuts)
+def _found_classes(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> tuple[FoundClass, ...]:
+    labelled = labelled_fractions(spectrum, cuts)
     return tuple(
         FoundClass(mean=mean, sd=sd, fraction=fraction, labelled=part)
         for mean, sd, fraction, part in zip(
@@ -199,9 +201,7 @@ def _found_classes(mixture: Mixture, cuts: tuple[float, ...]) -> tuple[FoundClas
     )
 
 
-def _cuts(
-    node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, names: str
-) -> tuple[float, ...]:
+def _cuts(node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, names: str) -> tuple[float, ...]:
     """Return the cuts of a step; refuse where there is none of the name that is asked for."""
     if step.method == "otsu":
         return otsu_cuts(spectrum, step.classes)
@@ -210,7 +210,9 @@ def _cuts(
     known = tuple(cut for cut in cuts if cut is not None)
     if len(known) == len(cuts) and list(known) == sorted(set(known)):
         return known
-    means = ", ".join(f"{mean:.5g} ({share:.3%})" for mean, share in zip(mixture.means, mixture.fractions, strict=True))
+    means = ", ".join(
+        f"{mean:.5g} ({share:.3%})" for mean, share in zip(mixture.means, mixture.fractions, strict=True)
+    )
     why = {
         Cut.BAYES: "one class is nowhere the more likely one",
         Cut.EQUAL_ERROR: "the classes overlap too far",
@@ -218,7 +220,8 @@ def _cuts(
         Cut.OTSU: "two of the fitted means coincide",
     }[wanted]
     raise BadInputError(
-        f"{node.words}: the histogram of {names} has no cut {str(wanted)!r} between the fitted classes at {means}: {why}",
+        f"{node.words}: the histogram of {names} has no cut {str(wanted)!r} between the fitted classes at "
+        f"{means}: {why}",
         code="SIL141",
         fix="siltomo segment preview SCAN --recipe RECIPE -o preview.png",
     )
@@ -238,6 +241,8 @@ def _joined(histograms: Sequence[GreyHistogram]) -> GreyHistogram:
 
 
 FLOAT_BINS = 1 << 14
+_PIECES_BYTES = 16
+"""Bytes per voxel that finding connected pieces takes: classes, numbers of pieces, faces."""
 
 
 def node_histogram(work: Work, node: int, means: Means) -> GreyHistogram:
@@ -250,7 +255,8 @@ def node_histogram(work: Work, node: int, means: Means) -> GreyHistogram:
         lower, upper = _range(work, node, planes, means)
         if not lower < upper:
             raise BadInputError(
-                f"scan {work.source.id}: all voxels have one grey value: there is nothing to part", code="SIL140"
+                f"scan {work.source.id}: all voxels have one grey value: there is nothing to part",
+                code="SIL140",
             )
     total = None
     for start, stop in _slabs(work, planes, means, "histogram"):
@@ -306,7 +312,8 @@ def _keep(node: Node, work: Work, means: Means) -> Parting | None:
         work.kept[node.index] = given.read
         return parting
     assert isinstance(node.step, (RemoveSmall, Fill))
-    depth = min(32, planes_at_once(work, node.inputs[0], memory))
+    fits = memory // (work.source.plane * _PIECES_BYTES)
+    depth = max(1, min(32, fits, planes_at_once(work, node.inputs[0], memory)))
     taken = Slabs(folder / f"step{node.index + 1}-taken", work.source.shape, depth)
     given = Slabs(folder / f"step{node.index + 1}", work.source.shape, depth)
     for start, stop in taken.ranges:

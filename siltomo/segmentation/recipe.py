@@ -183,7 +183,7 @@ def _check_kinds(node: Node, made: list[Node]) -> None:
         ].classes != 2:
             raise ValueError(f"{node.words} takes a selection of two classes: put 'select' before it")
     have = made[node.inputs[0]].classes if node.inputs[0] >= 0 else 0
-    named = ()
+    named: tuple[int, ...] = ()
     if isinstance(step, Select):
         named = step.classes
     elif isinstance(step, Label):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,7 @@ class Slabs:
         part = self.folder / f"{start}.part"
         with part.open("wb") as file:
             np.save(file, planes)
-        os.replace(part, self._path(start))
+        part.replace(self._path(start))
 
     def facts(self, start: int) -> dict[str, Any]:
         """Return what was learnt of a slab."""

@@ -1,11 +1,14 @@
-"""Whether a threshold may be believed: checks with figures, limits and reasons, each honest about what it cannot see."""
+"""Whether a threshold may be believed: checks with figures, limits and reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
 from siltomo.model import Trust, Verdict
-from siltomo.segmentation.cuts import expected_fractions
+from siltomo.segmentation.cuts import labelled_fractions
 from siltomo.segmentation.mixture import Mixture
 from siltomo.segmentation.spectrum import Spectrum, separability
 
@@ -53,9 +56,11 @@ def threshold_verdicts(
     found = [
         _noise(mixture),
         _between(mixture, cuts),
-        _bias(mixture, cuts),
+        _valley(spectrum, mixture),
+        _bias(spectrum, mixture, cuts),
         _misfit(mixture),
         _ambiguity(mixture),
+        *_mostly_shared(mixture),
         *_clipped(spectrum),
         *_coarse(spectrum, mixture),
     ]
@@ -104,17 +109,41 @@ def _between(mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
     )
 
 
-def _bias(mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
-    labelled = expected_fractions(mixture, cuts)
+def _valley(spectrum: Spectrum, mixture: Mixture) -> Verdict:
+    """Judge whether neighbouring classes are two peaks in the histogram, or only in the fit."""
+    smooth = gaussian_filter1d(
+        spectrum.shares, max(1.0, min(mixture.sds) / spectrum.width / 2), mode="nearest"
+    )
+    ratios = []
+    for k in range(len(mixture.means) - 1):
+        tops = []
+        for mean, sd in zip(mixture.means[k : k + 2], mixture.sds[k : k + 2], strict=True):
+            near = np.abs(spectrum.centres - mean) <= max(sd, spectrum.width)
+            tops.append(float(smooth[near].max(initial=0.0)))
+        between = (spectrum.centres >= mixture.means[k]) & (spectrum.centres <= mixture.means[k + 1])
+        lowest = float(smooth[between].min()) if between.any() else min(tops)
+        ratios.append(lowest / max(min(tops), 1e-300))
+    return _graded(
+        "valley over the lower peak",
+        max(ratios),
+        0.75,
+        0.95,
+        "the histogram has no clear valley between two of the classes: that they are two is seen by the fit alone",
+    )
+
+
+def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
+    labelled = labelled_fractions(spectrum, cuts)
     shifts = [have / want - 1 for have, want in zip(labelled, mixture.fractions, strict=True)]
     k = max(range(len(shifts)), key=lambda n: abs(shifts[n]))
     return _graded(
-        "expected bias of the fractions",
+        "bias of the labelled fractions",
         abs(shifts[k]),
         0.03,
         0.1,
-        f"the cuts label {labelled[k]:.4g} of the voxels as class {k + 1}, whose component has {mixture.fractions[k]:.4g}: "
-        f"{shifts[k]:+.1%}; the cut 'equal_error' has no such bias, and the fraction of the component needs no cut",
+        f"the cuts label {labelled[k]:.4g} of the voxels as class {k + 1}, whose component has "
+        f"{mixture.fractions[k]:.4g}: {shifts[k]:+.1%}; the cut 'equal_error' has no such bias, and the fraction of "
+        "the component needs no cut",
     )
 
 
@@ -124,8 +153,8 @@ def _misfit(mixture: Mixture) -> Verdict:
     return _graded(
         "misfit over the smallest class",
         part,
-        0.25,
-        0.75,
+        0.2,
+        0.5,
         f"the fit puts {mixture.misfit:.2%} of the voxels into wrong bins, and the smallest class has {smallest:.2%}: "
         "the greys are not these Gaussian components (more classes, uneven background, partial volume)",
     )
@@ -134,9 +163,7 @@ def _misfit(mixture: Mixture) -> Verdict:
 def _ambiguity(mixture: Mixture) -> Verdict:
     spread = 0.0
     for other in mixture.others:
-        shifts = (
-            abs(a / max(b, 1e-12) - 1) for a, b in zip(other.fractions, mixture.fractions, strict=True)
-        )
+        shifts = (abs(a / max(b, 1e-12) - 1) for a, b in zip(other.fractions, mixture.fractions, strict=True))
         spread = max(spread, *shifts)
     return _graded(
         "spread of equally good fits",
@@ -148,6 +175,21 @@ def _ambiguity(mixture: Mixture) -> Verdict:
     )
 
 
+def _mostly_shared(mixture: Mixture) -> Iterator[Verdict]:
+    """Judge how much of a class is seen only as voxels that it shares with a neighbour."""
+    if mixture.shared:
+        parts = [1 - w / max(f, 1e-12) for w, f in zip(mixture.weights, mixture.fractions, strict=True)]
+        k = parts.index(max(parts))
+        yield _graded(
+            "shared voxels in a class",
+            parts[k],
+            0.5,
+            0.8,
+            f"{parts[k]:.0%} of class {k + 1} is voxels on its boundary: its features are hardly wider than the blur, "
+            "or what looks like shared voxels is an uneven background",
+        )
+
+
 def _clipped(spectrum: Spectrum) -> Iterator[Verdict]:
     for share, end in zip(spectrum.clipped, ("dark", "bright"), strict=True):
         if share:
@@ -156,8 +198,9 @@ def _clipped(spectrum: Spectrum) -> Iterator[Verdict]:
                 share,
                 0.001,
                 0.02,
-                f"{share:.2%} of the voxels have the {'lowest' if end == 'dark' else 'highest'} value of the scale: the window "
-                "of the conversion cuts them off (convert again with a wider one), or they hold nothing (mask them)",
+                f"{share:.2%} of the voxels have the {'lowest' if end == 'dark' else 'highest'} value of the scale: "
+                "the window of the conversion cuts them off (convert again with a wider one), "
+                "or they hold nothing (mask them)",
             )
 
 
@@ -187,8 +230,8 @@ def _collapse(mixture: Mixture) -> Verdict:
         min(ratios),
         2.0,
         OTSU_COLLAPSE,
-        f"p (1 - p) over (noise over contrast)^2 is {min(ratios):.2g}: below {OTSU_COLLAPSE} Otsu's cut leaves the gap and "
-        "halves the large class; use method 'mixture'",
+        f"p (1 - p) over (noise over contrast)^2 is {min(ratios):.2g}: below {OTSU_COLLAPSE} Otsu's cut leaves the gap "
+        "and halves the large class; use method 'mixture'",
         rising=False,
     )
 
@@ -242,7 +285,7 @@ def series_verdicts(names: Sequence[str], fits: Sequence[Mixture]) -> tuple[Verd
             gains[other],
             0.1,
             0.3,
-            f"the contrast of {names[other]} differs by {gains[other]:.0%} from that of {names[0]}, as with another window of "
-            f"the 8-bit conversion: {advice}",
+            f"the contrast of {names[other]} differs by {gains[other]:.0%} from that of {names[0]}, as with another "
+            f"window of the 8-bit conversion: {advice}",
         ),
     )
