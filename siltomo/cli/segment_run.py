@@ -33,6 +33,12 @@ MinFeature = Annotated[
     str | None,
     typer.Option("--min-feature", help='Smallest feature to trust, such as "0.65 um".', show_default=False),
 ]
+Checked = Annotated[str, typer.Argument(help="Id of a segmentation.", show_default=False)]
+Other = Annotated[str | None, typer.Argument(help="Id of another one, on the same grid.", show_default=False)]
+Shift = Annotated[
+    float, typer.Option("--shift", help="How far cuts are moved, as part of the difference of the means.")
+]
+Cuts = Annotated[bool, typer.Option("--cuts/--no-cuts", help="Whether to move the cuts at all.")]
 Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.", show_default=False)]
 
 
@@ -120,6 +126,68 @@ def recipes() -> Reply:
         for row, one in zip(rows, loaded, strict=True)
     ]
     return Reply(data, table(rows, ["recipe", "phases", "title"]), rows)
+
+
+@command(app, "check", csv=True)
+def check(segmentation: Checked, other: Other = None, shift: Shift = 0.05, cuts: Cuts = True) -> Reply:
+    """Compare two segmentations, and move the cuts of the first to see what its metrics owe to them.
+
+    Dice, volumes, distance between the boundaries and the confusion of phases; then the main metrics with all cuts
+    moved to either side. Exit code 0: what is enough is for you to say.
+    """
+    from siltomo.engine.segment_check import compare_segmentations, comparison_rows
+    from siltomo.model import Scan, Segmentation
+
+    catalog = the_catalog()
+    data: dict[str, Any] = {"segmentation": segmentation, "other": other}
+    text: list[str] = []
+    rows: list[dict[str, Any]] = []
+    if other is not None:
+        with progress_bar("comparing") as progress:
+            found = compare_segmentations(catalog, segmentation, other, told=progress)
+        spacing = catalog.record(Scan, catalog.record(Segmentation, segmentation).scan).voxel_size.um
+        rows = list(comparison_rows(found, spacing))
+        confusion = [
+            {
+                f"{segmentation} \\ {other}": name,
+                **dict(zip(found.names, (int(n) for n in line), strict=True)),
+            }
+            for name, line in zip(found.names, found.confusion, strict=True)
+        ]
+        table_of = {"phases": list(found.names), "voxels": found.confusion.tolist()}
+        data |= {"agreement": found.agreement, "phases": rows, "confusion": table_of}
+        text += [f"same phase in {found.agreement:.4%} of the voxels", table(rows), table(confusion)]
+    if cuts:
+        moved = _sensitivity(segmentation, shift, optional=other is not None)
+        data |= {"sensitivity": moved, "shift": shift}
+        rows = rows or moved
+        text += [f"cuts moved by {shift:g} of the contrast", table(moved)] if moved else []
+    return Reply(data, "\n".join(text), rows)
+
+
+def _sensitivity(segmentation: str, shift: float, *, optional: bool) -> list[dict[str, Any]]:
+    """Return the rows of metrics with moved cuts; none where there is no cut to move and nobody insists."""
+    from siltomo.engine.segment_check import threshold_sensitivity
+    from siltomo.errors import BadInputError
+
+    try:
+        found = threshold_sensitivity(the_catalog(), segmentation, shift=shift)
+    except BadInputError as error:
+        if optional and error.code == "SIL144":
+            return []
+        raise
+    return [
+        {
+            "metric": one.metric,
+            "darker_cuts": one.values[0],
+            "value": one.values[1],
+            "brighter_cuts": one.values[2],
+            "half_range": one.half_range,
+            "unit": one.unit,
+            "reason": one.reason,
+        }
+        for one in found
+    ]
 
 
 def _order(scans: list[str], recipe: str, id: str | None, fields: dict[str, Any]) -> RecipeOrder:  # noqa: A002

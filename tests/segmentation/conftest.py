@@ -55,7 +55,7 @@ def source() -> Make:
 
     def make(
         volume: np.ndarray, *, id: str = "scan", spacing: Any = (0.5, 0.5, 0.5), **more: Any
-    ) -> ScanSource:  # noqa: A002
+    ) -> ScanSource:
         return ScanSource(id, volume.shape, spacing, volume.dtype, lambda a, b: volume[a:b].copy(), **more)
 
     return make
