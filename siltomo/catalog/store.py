@@ -127,11 +127,11 @@ class CatalogStore:
 
     def all(self, kind: str) -> Iterator[StoredRecord]:
         """Yield the newest revision of every record of a kind, sorted by id."""
-        for id_ in self._shelf.known(check_kind(kind)):
-            with storage_faults(self.root):
-                record = self._shelf.newest(kind, id_)
-            if record is not None and not record.removed:
-                yield record
+        check_kind(kind)
+        with storage_faults(self.root):
+            for record in self._shelf.all(kind):
+                if not record.removed:
+                    yield record
 
     def history(self, kind: str, id: str) -> list[StoredRecord]:  # noqa: A002
         """Return every revision of a record, oldest first, removals included."""

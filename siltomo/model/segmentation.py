@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -102,6 +103,8 @@ class Segmentation(Record):
     """The whole that fractions are fractions of; voxels named "outside" are not part of it."""
     min_feature: Annotated[Quantity, In("um", gt=0)] | None = None
     """Smallest feature that can be trusted."""
+    max_feature: Annotated[Quantity, In("um", gt=0)] | None = None
+    """Largest feature that is counted, where larger ones were left out or left to a coarser scan."""
     method: str = ""
     """How the labels were made, such as "ilastik 1.4 pixel classification"."""
     making: Making | None = None
@@ -122,7 +125,14 @@ class Segmentation(Record):
             raise ValueError("every label value is 'outside': name at least one phase")
         return self
 
-    @property
+    @model_validator(mode="after")
+    def _sizes_make_a_window(self) -> Self:
+        smallest, largest = self.min_feature, self.max_feature
+        if smallest is not None and largest is not None and largest.value <= smallest.value:
+            raise ValueError(f"max_feature ({largest}) is not larger than min_feature ({smallest})")
+        return self
+
+    @cached_property
     def phase_names(self) -> tuple[str, ...]:
         """The phases, each once, in the order of their values."""
         names = [p.name for p in sorted(self.phases, key=lambda p: p.value) if p.name != OUTSIDE]

@@ -110,24 +110,32 @@ def test_quantities_as_parameters_are_read_with_their_unit() -> None:
 
 def test_the_founding_names_are_declared_with_units_versions_and_words() -> None:
     units = {name: metric.unit for metric in shipped if metric.kind == "base" for name in metric.names()}
-    assert units == {
+    founding = {
         "crack_euler_number": "1",
         "crack_interconnectivity": "1",
         "crack_surface_density": "1/um",
         "crack_surface_to_volume_ratio": "1/um",
+        "gas_volume": "mm^3",
         "crack_volume_fraction": "1",
+        "crack_width_depth_profile": "um",
         "crack_width_distribution": "1",
         "crack_width_mean": "um",
         "crack_width_median": "um",
+        "electrode_thickness": "um",
+        "electrode_thickness_distribution": "1",
+        "electrode_thickness_spread": "um",
+        "electrode_tilt": "deg",
         "pore_interconnectivity": "1",
         "pore_surface_to_volume_ratio": "1/um",
         "pore_volume_fraction": "1",
         "sei_surface_to_volume_ratio": "1/um",
+        "sei_thickness_depth_profile": "um",
         "sei_thickness_distribution": "1",
         "sei_thickness_mean": "um",
         "sei_thickness_median": "um",
         "sei_volume_fraction": "1",
     }
+    assert units.items() >= founding.items()
     for metric in shipped:
         assert metric.version >= 1
         assert metric.summary.endswith(".")
@@ -201,6 +209,33 @@ def test_an_input_that_names_no_metric_gives_the_nearest() -> None:
         RegistrationError, match="asks for 'crack_volume_fractoin', which names no metric; nearest"
     ):
         derived(wrong, "1")
+
+
+def test_an_input_that_measures_something_else_is_refused() -> None:
+    def wrong(thickness: Annotated[float, From("electrode_thickness", unit="V")]) -> float:
+        return thickness
+
+    with pytest.raises(
+        RegistrationError,
+        match=r"'thickness' asks for V \(.*\[current\].*\), but electrode_thickness is in um \(\[length\]\)",
+    ):
+        derived(wrong, "V")
+
+
+def test_a_volume_of_solid_is_not_a_volume_of_gas() -> None:
+    """Eq. 5 with a litre too many: volume over molar volume times molar mass is a mass, not a volume."""
+
+    def without_density(
+        gas: Annotated[float, Field("cell.initial_thickness", "um")],
+        mass: Mass,
+        *,
+        molar_volume: Annotated[float, In("L/mol", gt=0)] = 22.4,
+        molar_mass: Annotated[float, In("g/mol", gt=0, of="product")] = 73.89,
+    ) -> float:
+        return gas**3 / mass / molar_volume * molar_mass
+
+    with pytest.raises(RegistrationError, match=r"declared 'mm\^3/g_Si' \(\[length\] \*\* 3 / \[mass_Si\]\)"):
+        derived(without_density, "mm^3/g_Si")
 
 
 def test_an_argument_without_a_mark_is_the_metric_of_its_name() -> None:

@@ -54,9 +54,9 @@ def source() -> Make:
     """Make a scan of an array."""
 
     def make(
-        volume: np.ndarray, *, id: str = "scan", spacing: Any = (0.5, 0.5, 0.5), **more: Any
+        volume: np.ndarray, *, name: str = "scan", spacing: Any = (0.5, 0.5, 0.5), **more: Any
     ) -> ScanSource:
-        return ScanSource(id, volume.shape, spacing, volume.dtype, lambda a, b: volume[a:b].copy(), **more)
+        return ScanSource(name, volume.shape, spacing, volume.dtype, lambda a, b: volume[a:b].copy(), **more)
 
     return make
 
@@ -66,7 +66,7 @@ def learnt(source: Make, tmp_path: Path) -> Make:
     """Learn a recipe from arrays."""
 
     def run(recipe: Recipe, *volumes: np.ndarray, memory: int = 1 << 28, **more: Any) -> list[Learnt]:
-        scans = [source(volume, id=f"scan{n}", **more) for n, volume in enumerate(volumes)]
+        scans = [source(volume, name=f"scan{n}", **more) for n, volume in enumerate(volumes)]
         return learn(recipe, scans, Means(memory, tmp_path / f"scratch{memory}"))
 
     return run
