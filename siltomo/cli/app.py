@@ -7,12 +7,22 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, metrics, records, schema, segment, segment_run, start
+from siltomo.cli import (
+    catalog,
+    compute,
+    metrics,
+    records,
+    schema,
+    segment,
+    segment_ilastik,
+    segment_run,
+    start,
+)
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
 
-_COMMANDS = (segment_run,)  # adds to the group of segment
+_COMMANDS = (segment_run, segment_ilastik)  # they add to the group of segment
 
 app = typer.Typer(
     name="siltomo",

@@ -51,6 +51,10 @@ class LabelsOrder:
     pad: str | None = None
     """``"z-start"`` or ``"z-end"``: planes that the labels lack there are marked as outside."""
     where: str = ""
+    opened: ImportedVolume | None = None
+    """The labels, where they are not simply read from the source, such as the most likely class."""
+    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Colours of label values for viewers; those without one get theirs from siltomo."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def import_labels(
         When the id is taken by another segmentation.
     """
     scan = catalog.record(Scan, order.scan)
-    opened = open_volume(order.source)
+    opened = order.opened or open_volume(order.source)
     where = order.where or str(order.source.path)
     _check_grid(scan, opened, order, where)
     counts = _count_values(opened, where)
@@ -151,7 +155,7 @@ def _write(
         dtype=planes.dtype,
         voxel_size_um=Scan.from_body(dict(scan.body)).voxel_size.um,
         name=labels.id,
-        labels=label_classes(labels),
+        labels=label_classes(labels, order.colours),
         source=scan,
     )
 
@@ -278,13 +282,19 @@ class _LabelPlanes:
         return planes
 
 
-def label_classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
+def label_classes(
+    segmentation: Segmentation, colours: Mapping[int, tuple[int, int, int]] | None = None
+) -> tuple[LabelClass, ...]:
     """Return the classes of a label volume with colours for viewers; what is outside is transparent."""
+    chosen = colours or {}
     return tuple(
         LabelClass(
             value=p.value,
             name=p.name,
-            rgba=(*PHASE_COLOURS[n % len(PHASE_COLOURS)], 255 if p.name != OUTSIDE else 0),
+            rgba=(
+                *chosen.get(p.value, PHASE_COLOURS[n % len(PHASE_COLOURS)]),
+                255 if p.name != OUTSIDE else 0,
+            ),
         )
         for n, p in enumerate(segmentation.phases)
     )

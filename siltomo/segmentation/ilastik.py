@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,15 @@ from numpy.typing import NDArray
 
 from siltomo.errors import FormatError, MismatchError
 
-__all__ = ["IlastikProject", "headless_command", "read_project"]
+__all__ = [
+    "IlastikProject",
+    "Probabilities",
+    "headless_command",
+    "open_probabilities",
+    "phase_names",
+    "project_names",
+    "read_project",
+]
 
 _LABELS = "PixelClassification/LabelSets"
 
@@ -129,3 +138,114 @@ def headless_command(project: Path, images: Sequence[Path], folder: Path) -> str
         *map(str, images),
     ]
     return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """An exported map of probabilities, read plane by plane."""
+
+    path: Path
+    dataset: str
+    axes: tuple[int, int, int, int]
+    """Where the file keeps class, z, y, x."""
+    shape: tuple[int, int, int]
+    """Voxels along z, y, x."""
+    classes: int
+    full: float
+    """What stands for certainty: 1 for floats, the largest value for integers."""
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the probabilities of some planes, shape (classes, planes, y, x), each voxel's adding up to 1."""
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            data = file[self.dataset]
+            wanted: list[Any] = [0] * data.ndim
+            for axis, part in zip(
+                self.axes, (slice(None), slice(start, stop), slice(None), slice(None)), strict=True
+            ):
+                wanted[axis] = part
+            block = np.asarray(data[tuple(wanted)], np.float32) / np.float32(self.full)
+        block = np.moveaxis(block, [sorted(self.axes).index(a) for a in self.axes], range(4))
+        total = block.sum(axis=0)
+        if not np.isfinite(total).all() or (np.abs(total - 1) > 0.05).any():
+            raise FormatError(
+                f"planes {start} to {stop - 1} are no probabilities: those of a voxel add up to between "
+                f"{np.nanmin(total):.3g} and {np.nanmax(total):.3g}, not to 1",
+                where=f"{self.path}: {self.dataset}",
+            )
+        return np.asarray(block / total)
+
+
+def open_probabilities(path: Path) -> Probabilities | None:
+    """Open an export of ilastik that holds probabilities; None where the file holds a single channel.
+
+    Raises
+    ------
+    FormatError
+        When it is no HDF5 file, or its axes are not named.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            name = "exported_data"
+            if name not in file:
+                raise FormatError(
+                    f"has no dataset 'exported_data'; there is {', '.join(file) or 'none'}", where=str(path)
+                )
+            data = file[name]
+            keys = _axis_keys(data, f"{path}: {name}")
+            sizes = dict(zip(keys, data.shape, strict=True))
+            if sizes.get("c", 1) == 1:
+                return None
+            if not {"z", "y", "x"} <= set(keys) or any(n > 1 for k, n in sizes.items() if k not in "czyx"):
+                raise FormatError(f"is no single volume: its axes are {sizes}", where=f"{path}: {name}")
+            full = 1.0 if data.dtype.kind == "f" else float(np.iinfo(data.dtype).max)
+            c, z, y, x = (keys.index(key) for key in "czyx")
+            return Probabilities(
+                path, name, (c, z, y, x), (sizes["z"], sizes["y"], sizes["x"]), sizes["c"], full
+            )
+    except OSError as error:
+        raise FormatError(f"cannot be read as HDF5: {error}", where=str(path)) from error
+
+
+def _axis_keys(data: Any, where: str) -> list[str]:
+    """Return the letters of the axes, from the tags that ilastik writes."""
+    try:
+        keys = [str(axis["key"]).lower() for axis in json.loads(data.attrs["axistags"])["axes"]]
+    except (KeyError, ValueError, TypeError) as error:
+        raise FormatError("does not say which axis is which (no axistags)", where=where) from error
+    if len(keys) != data.ndim or len(set(keys)) != len(keys):
+        raise FormatError(f"its axistags {keys} do not name its {data.ndim} axes", where=where)
+    return keys
+
+
+def phase_names(names: Sequence[str]) -> dict[int, str]:
+    """Turn names of classes into names of phases.
+
+    Examples
+    --------
+    >>> phase_names(["SEI rich", "Pore"])
+    {1: 'sei_rich', 2: 'pore'}
+    """
+    found = {}
+    for value, name in enumerate(names, 1):
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+        found[value] = plain if re.match("[a-z]", plain) else f"class_{value}"
+    return found
+
+
+def project_names(path: Path) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Return the names and the colours of the classes of a project."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            names = tuple(_texts(file.get("PixelClassification/LabelNames")))
+            colours = tuple(_colours(file.get("PixelClassification/LabelColors")))
+    except OSError as error:
+        raise FormatError(f"cannot be read as HDF5: {error}", where=str(path)) from error
+    if not names:
+        raise FormatError("names no classes: it is no pixel classification project", where=str(path))
+    return names, colours
