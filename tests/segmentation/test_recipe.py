@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -23,6 +25,7 @@ from siltomo.segmentation import (
 )
 from siltomo.segmentation.recipe import SOURCE
 from siltomo.segmentation.sizes import Size
+from siltomo.segmentation.steps import STEPS
 from siltomo.units import Quantity
 
 CRACKS = """
@@ -161,3 +164,14 @@ def test_sizes_keep_their_value(value: float, unit: str) -> None:
 def test_a_size_is_no_other_quantity() -> None:
     with pytest.raises(UnitError, match="measures"):
         Size("um^3").read(Quantity(1.0, "um"))
+
+
+def test_the_recipes_of_the_document_are_recipes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "segmentation.md").read_text("utf-8")
+    codes = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert [read(code).name for code in codes] == ["my-cracks", "sei-forest"]
+    (python,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    made: dict[str, object] = {}
+    exec(compile(python, "segmentation.md", "exec"), made)
+    assert isinstance(made["recipe"], Recipe)
+    assert all(f"`{word}`" in text for word in STEPS)
