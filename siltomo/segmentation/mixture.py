@@ -39,8 +39,8 @@ class Mixture:
     """Share of the voxels that lie across the boundary of each and the next; empty where not fitted."""
     information: float = 0.0
     """Mean log-likelihood per voxel, in nats."""
-    misfit: float = 0.0
-    """Share of the voxels that the fit puts into the wrong bin (total variation distance), chance left out."""
+    misfits: tuple[float, ...] = ()
+    """For each class, the share of all voxels that the fit puts into wrong bins there, chance left out."""
     others: tuple[Mixture, ...] = ()
     """Other fits that explain the histogram as well."""
 
@@ -133,12 +133,15 @@ def _single(spectrum: Spectrum) -> Mixture:
 
 def _scored(spectrum: Spectrum, mixture: Mixture) -> Mixture:
     """Return the fit with how well it explains the histogram."""
-    bins = np.diff(mixture.below(spectrum.edges), axis=1).sum(axis=0)
+    density = mixture.class_density(spectrum.edges)
+    bins = density.sum(axis=0)
     information = float(spectrum.shares @ np.log(np.maximum(bins, 1e-300)))
     # what chance alone puts into wrong bins (mean absolute deviation of counts) is no fault of the fit
-    chance = float(np.sqrt(2 / np.pi * np.maximum(bins, 0) / max(spectrum.voxels, 1)).sum() / 2)
-    misfit = max(0.0, float(np.abs(bins - spectrum.shares).sum() / 2) - chance)
-    return replace(mixture, information=information, misfit=misfit)
+    chance = np.sqrt(2 / np.pi * np.maximum(bins, 0) / max(spectrum.voxels, 1))
+    wrong = (np.abs(bins - spectrum.shares) - chance) / 2
+    belongs = density / np.maximum(bins, 1e-300)
+    misfits = tuple(max(0.0, float(row @ wrong)) for row in belongs)
+    return replace(mixture, information=information, misfits=misfits)
 
 
 def _from_cuts(spectrum: Spectrum, cuts: tuple[float, ...]) -> Mixture:

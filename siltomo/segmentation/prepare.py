@@ -183,7 +183,7 @@ def _learn_threshold(
                 "separability": separability(spectrum, cuts),
                 "noise_over_contrast": max(mixture.noise_over_contrast),
                 "shared_voxels": sum(mixture.shared),
-                "misfit": mixture.misfit,
+                "misfit": sum(mixture.misfits),
             },
             verdicts=verdicts,
         )

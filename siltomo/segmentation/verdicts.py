@@ -148,15 +148,16 @@ def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verd
 
 
 def _misfit(mixture: Mixture) -> Verdict:
-    smallest = min(mixture.fractions)
-    part = mixture.misfit / max(smallest, 1e-12)
+    parts = [m / max(f, 1e-12) for m, f in zip(mixture.misfits, mixture.fractions, strict=True)]
+    k = parts.index(max(parts))
     return _graded(
-        "misfit over the smallest class",
-        part,
+        "misfit over its class",
+        parts[k],
         0.2,
         0.5,
-        f"the fit puts {mixture.misfit:.2%} of the voxels into wrong bins, and the smallest class has {smallest:.2%}: "
-        "the greys are not these Gaussian components (more classes, uneven background, partial volume)",
+        f"around class {k + 1} the fit puts {mixture.misfits[k]:.2%} of all voxels into wrong bins, and the class has "
+        f"{mixture.fractions[k]:.2%}: the greys are not these Gaussian components (more classes, uneven "
+        "background, partial volume)",
     )
 
 

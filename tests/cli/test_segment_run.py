@@ -101,6 +101,19 @@ def test_the_same_again_does_nothing_and_another_recipe_is_another_thing(
     assert len({row["key"] for row in rows}) == 2
 
 
+def test_in_python(series: dict[str, np.ndarray], tmp_path: Path) -> None:
+    import siltomo
+    from siltomo.segmentation import Label, Recipe, Threshold
+
+    catalog = siltomo.open_catalog(tmp_path)
+    recipe = Recipe(name="mine", steps=(Threshold(), Label(phases={1: "crack", 2: "solid"})))
+    (one,) = catalog.segment(["op0"], recipe)
+    (same,) = catalog.segment(["op0"], write(tmp_path, scope="scan"))
+    assert (one.outcome, same.outcome) == ("added", "unchanged")
+    assert one.record == same.record
+    assert one.voxels[1] == pytest.approx(series["op0"].sum(), rel=0.01)
+
+
 def test_what_is_not_to_be_believed_says_so_everywhere(cli: Cli, series: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = (100 + 60 * (rng.random((30, 30, 30)) < 0.1) + rng.normal(0, 60, (30, 30, 30))).clip(0, 65535)
