@@ -13,7 +13,7 @@ from siltomo.segmentation.mixture import Mixture
 from siltomo.segmentation.spectrum import Spectrum
 from siltomo.segmentation.steps import Cut
 
-__all__ = ["cut_between", "cuts_of", "labelled_fractions"]
+__all__ = ["class_fractions", "cut_between", "cuts_of", "labelled_fractions"]
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +85,15 @@ def _valley(mixture: Mixture, spectrum: Spectrum, low: float, high: float) -> fl
     if not smooth[at] < 0.98 * min(smooth[inside[0]], smooth[inside[-1]]):
         return None
     return float(spectrum.centres[at])
+
+
+def class_fractions(spectrum: Spectrum, mixture: Mixture) -> tuple[float, ...]:
+    """Return the threshold-free share of each class in all voxels; clipped ones belong to the class at their end."""
+    dark, bright = spectrum.clipped
+    found = [part * (1 - dark - bright) for part in mixture.fractions]
+    found[0] += dark
+    found[-1] += bright
+    return tuple(found)
 
 
 def labelled_fractions(spectrum: Spectrum, cuts: tuple[float, ...]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels import GreyHistogram, grey_histogram
 from siltomo.model import FoundClass, Parting, Verdict
-from siltomo.segmentation.cuts import cuts_of, labelled_fractions
+from siltomo.segmentation.cuts import class_fractions, cuts_of, labelled_fractions
 from siltomo.segmentation.execute import ScanSource, Work, needs_whole_volume
 from siltomo.segmentation.mixture import Mixture, fit_mixture
 from siltomo.segmentation.operations import Linear
@@ -196,7 +196,7 @@ def _found_classes(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]
     return tuple(
         FoundClass(mean=mean, sd=sd, fraction=fraction, labelled=part)
         for mean, sd, fraction, part in zip(
-            mixture.means, mixture.sds, mixture.fractions, labelled, strict=True
+            mixture.means, mixture.sds, class_fractions(spectrum, mixture), labelled, strict=True
         )
     )
 

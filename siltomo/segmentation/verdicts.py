@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from siltomo.model import Trust, Verdict
-from siltomo.segmentation.cuts import labelled_fractions
+from siltomo.segmentation.cuts import class_fractions, labelled_fractions
 from siltomo.segmentation.mixture import Mixture
 from siltomo.segmentation.spectrum import Spectrum, separability
 
@@ -133,8 +133,8 @@ def _valley(spectrum: Spectrum, mixture: Mixture) -> Verdict:
 
 
 def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
-    labelled = labelled_fractions(spectrum, cuts)
-    shifts = [have / want - 1 for have, want in zip(labelled, mixture.fractions, strict=True)]
+    labelled, fractions = labelled_fractions(spectrum, cuts), class_fractions(spectrum, mixture)
+    shifts = [have / want - 1 for have, want in zip(labelled, fractions, strict=True)]
     k = max(range(len(shifts)), key=lambda n: abs(shifts[n]))
     return _graded(
         "bias of the labelled fractions",
@@ -142,7 +142,7 @@ def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verd
         0.03,
         0.1,
         f"the cuts label {labelled[k]:.4g} of the voxels as class {k + 1}, whose component has "
-        f"{mixture.fractions[k]:.4g}: {shifts[k]:+.1%}; the cut 'equal_error' has no such bias, and the fraction of "
+        f"{fractions[k]:.4g}: {shifts[k]:+.1%}; the cut 'equal_error' has no such bias, and the fraction of "
         "the component needs no cut",
     )
 
@@ -198,7 +198,7 @@ def _clipped(spectrum: Spectrum) -> Iterator[Verdict]:
                 f"voxels clipped at the {end} end",
                 share,
                 0.001,
-                0.02,
+                0.1,
                 f"{share:.2%} of the voxels have the {'lowest' if end == 'dark' else 'highest'} value of the scale: "
                 "the window of the conversion cuts them off (convert again with a wider one), "
                 "or they hold nothing (mask them)",

@@ -172,7 +172,8 @@ def test_clipped_voxels_are_left_out_and_named() -> None:
     fit = fit_mixture(spectrum, 2)
     assert fit.fractions[0] == pytest.approx(0.25, abs=0.001)
     verdicts = {v.check: v for v in threshold_verdicts(spectrum, fit, (105.0,))}
-    assert verdicts["voxels clipped at the dark end"].trust == Trust.BAD
+    assert verdicts["voxels clipped at the dark end"].trust == Trust.DOUBTFUL
+    assert verdicts["bias of the labelled fractions"].trust == Trust.GOOD
     assert labelled_fractions(spectrum, (105.0,))[0] == pytest.approx(70 / 220, abs=0.001)
 
 
