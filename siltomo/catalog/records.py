@@ -21,12 +21,12 @@ __all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record",
 
 @dataclass(frozen=True)
 class VolumeRef:
-    """What a record says about its volume."""
+    """What a record says about its volume, or about the plain files it keeps (then without levels)."""
 
     bag: str
     """The bag's folder below ``objects/<kind>/``."""
     path: str
-    """The OME-Zarr inside the bag."""
+    """The OME-Zarr inside the bag; empty for a bag of plain files."""
     manifest: str
     """sha256 of the bag's list of files, each with its sha256."""
     content: str

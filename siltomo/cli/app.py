@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from siltomo.cli import (
+    alignment,
     catalog,
     compute,
+    cycling,
+    join,
     metrics,
     records,
     schema,
@@ -62,6 +65,9 @@ app.add_typer(catalog.app)
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
+alignment.register(cycling.app)
+app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
+join.register(app)
 app.add_typer(schema.app)

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from siltomo.engine.cycling_access import Cycling
+    from siltomo.engine.join import Join
     from siltomo.engine.segmenting import Segmented
     from siltomo.metrics.inputs import Match
     from siltomo.segmentation import Recipe
+    from siltomo.units import Quantity
 
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
 
@@ -229,6 +232,13 @@ class Catalog:
         """The segmentations, one row each."""
         return self.table(Segmentation)
 
+    @property
+    def cycling(self) -> Cycling:
+        """The cycling runs: ``catalog.cycling.summary()``, ``.dataset()``, ``.record(run)``."""
+        from siltomo.engine.cycling_access import Cycling
+
+        return Cycling(self)
+
     def table(self, model: type[Record]) -> pd.DataFrame:
         """Return all records of a kind as a table indexed by id, quantities as numbers.
 
@@ -237,6 +247,26 @@ class Catalog:
         from siltomo.engine.tables import record_table
 
         return record_table(model, list(self.records(model)))
+
+    def join(
+        self,
+        *,
+        where: str | None = None,
+        metrics: Sequence[str] = (),
+        tolerance: str | Quantity | None = None,
+        agree_within: str | Quantity = "20 mAh/g_Si",
+    ) -> Join:
+        """Find the state of each scan in the cycling of its cell, and put metrics beside it.
+
+        See :func:`siltomo.engine.join.join`.
+
+        Examples
+        --------
+        >>> catalog.join(metrics=["crack_volume_fraction"]).to_xarray()    # doctest: +SKIP
+        """
+        from siltomo.engine.join import join
+
+        return join(self, where=where, metrics=metrics, tolerance=tolerance, agree_within=agree_within)
 
     # ---- volumes ---------------------------------------------------------------------------------------
 

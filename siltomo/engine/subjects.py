@@ -136,7 +136,8 @@ def find_subjects(catalog: Catalog, where: Selection = everything) -> Subjects:
     every = []
     for stored in catalog.store.all(Segmentation.kind):
         labels = Segmentation.from_body(dict(stored.body))
-        if labels.scan in alone and labels.volume is not None:
+        # a variant tells how far its nominal's results move; it has no rows of its own
+        if labels.scan in alone and labels.volume is not None and labels.variant_of is None:
             every.append(replace(alone[labels.scan], segmentation=labels, stored=stored))
     selected = tuple(subject for subject in every if where(subject.columns))
     having = {subject.scan.id for subject in selected}

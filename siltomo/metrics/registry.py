@@ -48,6 +48,10 @@ class Request:
             return ""
         return next(filter(None, (kind.lacks(sample) for kind in self.metric.measures.values())), "")
 
+    def is_fully_named(self, sample: Sample) -> bool:
+        """Return whether a sample names all that the metric measures."""
+        return all(kind.is_fully_named(sample) for kind in self.metric.measures.values())
+
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
         """Return the measures that a base metric needs on a sample, by argument."""
         sample = self.seen(sample)

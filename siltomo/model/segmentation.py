@@ -97,6 +97,8 @@ class Segmentation(Record):
 
     scan: Annotated[Id, Ref("scan")]
     """The scan whose grid it lies on."""
+    variant_of: Annotated[Id | None, Ref("segmentation")] = None
+    """The segmentation that this one varies, such as with a lower threshold; it tells how far results move."""
     phases: tuple[Phase, ...] = Field(min_length=1)
     """What each label value means; a phase may have several values."""
     domain: Domain
