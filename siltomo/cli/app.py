@@ -20,6 +20,7 @@ from siltomo.cli import (
     segment_ilastik,
     segment_run,
     start,
+    study,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
@@ -70,4 +71,5 @@ app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
+app.add_typer(study.app)
 app.add_typer(schema.app)
