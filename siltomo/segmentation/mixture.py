@@ -250,12 +250,19 @@ def _with_shared(spectrum: Spectrum, start: Mixture) -> Mixture:
         bins = np.diff(build(p).below(spectrum.edges), axis=1).sum(axis=0)
         return -float(spectrum.shares @ np.log(np.maximum(bins, 1e-300)))
 
-    weights = np.array([*(0.95 * np.array(start.weights)), *([0.05 / (count - 1)] * (count - 1))])
-    first = np.concatenate(
-        [np.array(start.means) / scale, np.log(start.sds), np.log(np.maximum(weights, 1e-9))]
-    )
-    found = minimize(cost, first, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-11, "gtol": 1e-8})
-    end = found.x.copy()
-    end[:count] *= scale
-    fitted = _scored(spectrum, build(end))
-    return fitted if fitted.information >= start.information else replace(start, shared=(0.0,) * (count - 1))
+    best = _scored(spectrum, replace(start, shared=(0.0,) * (count - 1)))
+    # without shared voxels a component is wide where they are many: the second start takes them out of it
+    narrow = np.full(count, min(start.sds))
+    for share, sds in ((0.05, np.array(start.sds)), (0.3, narrow)):
+        weights = [*((1 - share) * np.array(start.weights)), *([share / (count - 1)] * (count - 1))]
+        first = np.concatenate(
+            [np.array(start.means) / scale, np.log(sds), np.log(np.maximum(weights, 1e-9))]
+        )
+        found = minimize(
+            cost, first, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-11, "gtol": 1e-8}
+        )
+        end = found.x.copy()
+        end[:count] *= scale
+        fitted = _scored(spectrum, build(end))
+        best = fitted if fitted.information > best.information else best
+    return best
