@@ -9,9 +9,9 @@ import typer
 
 from siltomo.cli import (
     alignment,
-    catalog,
     compute,
     cycling,
+    export,
     join,
     metrics,
     records,
@@ -19,6 +19,7 @@ from siltomo.cli import (
     segment,
     segment_ilastik,
     segment_run,
+    sheets,
     start,
     study,
 )
@@ -62,7 +63,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
-app.add_typer(catalog.app)
+app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
@@ -72,4 +73,5 @@ app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
+app.add_typer(export.app)
 app.add_typer(schema.app)

@@ -7,7 +7,7 @@ from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
 from siltomo.model.printed import Printed, read_printed
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
-from siltomo.model.scan import Acquisition, Scan, SourceFiles, State, Volume, VoxelSize
+from siltomo.model.scan import Acquisition, Registration, Scan, SourceFiles, State, Volume, VoxelSize
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
 from siltomo.model.segmentation import FoundClass, Making, Parting, Phase, Segmentation, Verdict
 from siltomo.model.study import Author, ReportedValue, Study
@@ -39,6 +39,7 @@ __all__ = [
     "Qualifier",
     "Record",
     "Ref",
+    "Registration",
     "ReportedValue",
     "Role",
     "Scale",
