@@ -17,6 +17,8 @@ from siltomo.cli import (
     records,
     schema,
     segment,
+    segment_ilastik,
+    segment_run,
     sheets,
     start,
     study,
@@ -24,6 +26,8 @@ from siltomo.cli import (
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
+
+_COMMANDS = (segment_run, segment_ilastik)  # they add to the group of segment
 
 app = typer.Typer(
     name="siltomo",
