@@ -33,6 +33,14 @@ MinFeature = Annotated[
     str | None,
     typer.Option("--min-feature", help='Smallest feature to trust, such as "0.65 um".', show_default=False),
 ]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        "--within",
+        help="Only inside of phases of other labels, such as {scan}-electrode-layers:electrode.",
+        show_default=False,
+    ),
+]
 Checked = Annotated[str, typer.Argument(help="Id of a segmentation.", show_default=False)]
 Other = Annotated[str | None, typer.Argument(help="Id of another one, on the same grid.", show_default=False)]
 Shift = Annotated[
@@ -46,6 +54,7 @@ Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write
 def run(
     scans: Scans,
     recipe: RecipeOption,
+    within: Within = None,
     id: LabelsId = None,  # noqa: A002
     domain: DomainOption = None,
     min_feature: MinFeature = None,
@@ -58,7 +67,7 @@ def run(
     """
     from siltomo.engine.segmenting import run_recipe
 
-    order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature})
+    order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature}, within)
     with mending(), progress_bar("segmenting") as progress:
         told = None if progress is None else lambda _, done, total: progress(done, total)
         made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
@@ -70,7 +79,7 @@ def run(
 
 
 @command(app, "preview")
-def preview(scans: Scans, recipe: RecipeOption, output: Picture) -> Reply:
+def preview(scans: Scans, recipe: RecipeOption, output: Picture, within: Within = None) -> Reply:
     """Draw what a recipe would do to a scan: histogram, fit, cuts, labels over greys; nothing is kept.
 
     With several scans a shared threshold is learnt from all, and the first is drawn.
@@ -83,7 +92,7 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture) -> Reply:
         raise UsageError(f"a preview is a PNG, not {output.name!r}", fix=Amend({"-o": f"{output.stem}.png"}))
     if not output.absolute().parent.is_dir():
         raise UsageError(f"the folder {str(output.parent)!r} does not exist", fix=Amend({"-o": output.name}))
-    order = _order(scans, recipe, None, {})
+    order = _order(scans, recipe, None, {}, within)
     with progress_bar("learning") as progress:
         told = None if progress is None else lambda _, done, total: progress(done, total)
         found = preview_recipe(the_catalog(), order, progress=told)
@@ -190,12 +199,19 @@ def _sensitivity(segmentation: str, shift: float, *, optional: bool) -> list[dic
     ]
 
 
-def _order(scans: list[str], recipe: str, id: str | None, fields: dict[str, Any]) -> RecipeOrder:  # noqa: A002
+def _order(
+    scans: list[str],
+    recipe: str,
+    id: str | None,  # noqa: A002
+    fields: dict[str, Any],
+    within: str | None,
+) -> RecipeOrder:
     from siltomo.engine.recipes import load_recipe
     from siltomo.engine.segmenting import RecipeOrder
 
     given = {name: value for name, value in fields.items() if value is not None}
-    return RecipeOrder(load_recipe(recipe), tuple(scans), id, given)
+    loaded = load_recipe(recipe)
+    return RecipeOrder(loaded if within is None else loaded.within(within), tuple(scans), id, given)
 
 
 def _trust(record: Segmentation | None) -> str | None:

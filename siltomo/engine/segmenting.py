@@ -22,10 +22,9 @@ from siltomo.engine.recipes import LoadedRecipe
 from siltomo.engine.resources import memory_budget
 from siltomo.errors import Amend, BadInputError, SiltomoError, StorageError, TakenError
 from siltomo.model import OUTSIDE, Making, Phase, Scan, Segmentation, Volume, validated
-from siltomo.segmentation import Classify, Mask, Recipe
+from siltomo.segmentation import Classify, Layers, Mask, Recipe
 from siltomo.segmentation.execute import ScanSource
 from siltomo.segmentation.prepare import Learnt, Means, Told, learn, planes_at_once
-from siltomo.segmentation.verdicts import worst
 
 __all__ = ["RecipeOrder", "Segmented", "learn_recipe", "run_recipe"]
 
@@ -161,7 +160,14 @@ def scan_source(catalog: Catalog, recipe: Recipe, id: str) -> ScanSource:  # noq
     }
     read = Stored(array, f"scan {id}")
     return ScanSource(
-        id, volume.shape, scan.voxel_size.um, np.dtype(volume.dtype), read, volume.content, masks
+        id,
+        volume.shape,
+        scan.voxel_size.um,
+        np.dtype(volume.dtype),
+        read,
+        volume.content,
+        masks,
+        scan.depth_axis or "",
     )
 
 
@@ -263,6 +269,9 @@ def _inputs(catalog: Catalog, order: RecipeOrder, scan_id: str) -> dict[str, str
             for one in together:
                 labels = _mask_labels(catalog, one, step)
                 found[f"segmentation {labels.id}"] = labels.volume.content if labels.volume else ""
+    if any(isinstance(step, Layers) and step.depth_axis is None for step in recipe.steps):
+        for one in sorted(together):
+            found[f"depth axis of scan {one}"] = catalog.record(Scan, one).depth_axis or "not declared"
     if any(isinstance(step, Classify) for step in recipe.steps):
         from siltomo.engine.segmenting_classifier import training_inputs
 
@@ -351,8 +360,7 @@ def _write(catalog: Catalog, draft: Segmentation, learnt: Learnt, progress: Told
 
 def _finished(draft: Segmentation, learnt: Learnt, facts: VolumeFacts) -> Segmentation:
     assert draft.making is not None
-    trust = worst(v for p in learnt.partings for v in p.verdicts)
-    making = draft.making.model_copy(update={"partings": learnt.partings, "trust": trust})
+    making = draft.making.model_copy(update={"partings": learnt.partings, "trust": learnt.trust})
     volume = Volume(shape=facts.shape, dtype=str(facts.dtype), content=facts.content, levels=facts.levels)
     phases = draft.phases if 0 in (facts.counts or {}) else draft.phases[1:]
     return draft.model_copy(update={"making": making, "volume": volume, "phases": phases})
