@@ -340,6 +340,30 @@ class Catalog:
 
         return scan_dataset(self, id, level=level)
 
+    def probabilities(self, segmentation: str) -> xr.DataArray:
+        """Open the probabilities that a classifier's labels were made of; no voxel is read.
+
+        Parameters
+        ----------
+        segmentation
+            Id of labels that a recipe with ``classify: {keep_probabilities: true}`` made.
+
+        Returns
+        -------
+        xarray.DataArray
+            float32 between 0 and 1, dask-backed, over ``class, z, y, x``; kept as 8 bits, so that each is within
+            1/510 of the classifier's. ``phase`` names the classes that are phases. Voxels outside of the domain
+            have 0 in all classes.
+
+        Raises
+        ------
+        NotFoundError
+            When none are kept.
+        """
+        from siltomo.engine.probabilities import open_probabilities
+
+        return open_probabilities(self, segmentation)
+
     # ---- metrics -----------------------------------------------------------------------------------------
 
     def metric(

@@ -15,7 +15,8 @@ import numpy as np
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.recipes import LoadedRecipe
 from siltomo.engine.resources import memory_budget
-from siltomo.engine.segmenting import LabelPlanes, RecipeOrder, Stored, learn_recipe
+from siltomo.engine.segmenting import LabelPlanes, RecipeOrder, learn_recipe
+from siltomo.engine.segmenting_sources import Stored
 from siltomo.errors import BadInputError, MismatchError
 from siltomo.metrics import Sample, Scalar, Slab, registry
 from siltomo.model import OUTSIDE, Scan, Segmentation

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.segmenting import RecipeOrder, learn_recipe, whole_volume
+from siltomo.engine.segmenting import RecipeOrder, learn_recipe
+from siltomo.engine.segmenting_sources import whole_volume
 from siltomo.model import Parting, Scan, Trust
 from siltomo.segmentation.prepare import Fit, Told
 

@@ -69,12 +69,15 @@ class Work:
         Matches and cuts, by step.
     kept
         Readers of what is kept on disk, by step.
+    chances
+        Readers of the probability of each class, in 8 bits, of classifiers that keep them.
     """
 
     recipe: Recipe
     source: ScanSource
     facts: dict[int, Fact] = field(default_factory=dict)
     kept: dict[int, PlaneReader] = field(default_factory=dict)
+    chances: dict[int, tuple[PlaneReader, ...]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -267,6 +267,12 @@ class Classify(Step):
     """Seed of the forest: the same training gives the same labels."""
     classes: int = Field(default=2, ge=2, le=20)
     """How many classes the labels have: values 1 to this."""
+    keep_probabilities: bool = False
+    """Whether the catalog keeps the probability of each class beside the labels, voxel by voxel, in 8 bits."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what decides on the classes: whether probabilities are kept does not."""
+        return {self.word: self.model_dump(mode="json", exclude={"keep_probabilities"})}
 
 
 class Label(Step):
