@@ -47,6 +47,10 @@ Shift = Annotated[
     float, typer.Option("--shift", help="How far cuts are moved, as part of the difference of the means.")
 ]
 Cuts = Annotated[bool, typer.Option("--cuts/--no-cuts", help="Whether to move the cuts at all.")]
+Store = Annotated[
+    bool,
+    typer.Option("--store", help="Keep the labels with moved cuts as variants, for compute --sensitivity."),
+]
 Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.", show_default=False)]
 
 
@@ -138,11 +142,18 @@ def recipes() -> Reply:
 
 
 @command(app, "check", csv=True)
-def check(segmentation: Checked, other: Other = None, shift: Shift = 0.05, cuts: Cuts = True) -> Reply:
+def check(
+    segmentation: Checked,
+    other: Other = None,
+    shift: Shift = 0.05,
+    cuts: Cuts = True,
+    store: Store = False,
+) -> Reply:
     """Compare two segmentations, and move the cuts of the first to see what its metrics owe to them.
 
     Dice, volumes, distance between the boundaries and the confusion of phases; then the main metrics with all cuts
-    moved to either side. Exit code 0: what is enough is for you to say.
+    moved to either side. Exit code 0: what is enough is for you to say. With --store the labels with moved cuts are
+    kept as variants, and compute metric --sensitivity takes their distance for one standard uncertainty.
     """
     from siltomo.engine.segment_check import compare_segmentations, comparison_rows
     from siltomo.model import Scan, Segmentation
@@ -167,20 +178,20 @@ def check(segmentation: Checked, other: Other = None, shift: Shift = 0.05, cuts:
         data |= {"agreement": found.agreement, "phases": rows, "confusion": table_of}
         text += [f"same phase in {found.agreement:.4%} of the voxels", table(rows), table(confusion)]
     if cuts:
-        moved = _sensitivity(segmentation, shift, optional=other is not None)
+        moved = _sensitivity(segmentation, shift, store=store, optional=other is not None and not store)
         data |= {"sensitivity": moved, "shift": shift}
         rows = rows or moved
         text += [f"cuts moved by {shift:g} of the contrast", table(moved)] if moved else []
     return Reply(data, "\n".join(text), rows)
 
 
-def _sensitivity(segmentation: str, shift: float, *, optional: bool) -> list[dict[str, Any]]:
+def _sensitivity(segmentation: str, shift: float, *, store: bool, optional: bool) -> list[dict[str, Any]]:
     """Return the rows of metrics with moved cuts; none where there is no cut to move and nobody insists."""
     from siltomo.engine.segment_check import threshold_sensitivity
     from siltomo.errors import BadInputError
 
     try:
-        found = threshold_sensitivity(the_catalog(), segmentation, shift=shift)
+        found = threshold_sensitivity(the_catalog(), segmentation, shift=shift, store=store)
     except BadInputError as error:
         if optional and error.code == "SIL144":
             return []

@@ -27,7 +27,7 @@ from siltomo.model import Scan, Segmentation, Volume
 from siltomo.segmentation import Classify
 from siltomo.segmentation.prepare import Learnt, Means, Told, learn, planes_at_once
 
-__all__ = ["LabelPlanes", "RecipeOrder", "Segmented", "learn_recipe", "run_recipe"]
+__all__ = ["LabelPlanes", "RecipeOrder", "Segmented", "learn_recipe", "run_recipe", "write_labels"]
 
 _SHARE = 0.6
 """Share of the memory allowed that blocks of a recipe take; writing takes the rest."""
@@ -102,7 +102,11 @@ def _run_together(
         learnt = learn_recipe(catalog, order, scans, folder, progress, keep_probabilities=True)
         made = []
         for draft, kept, one in zip(drafts, known, learnt, strict=True):
-            done = _unchanged(draft, kept) if kept else _write(catalog, draft, one, progress)
+            done = (
+                _unchanged(draft, kept)
+                if kept
+                else Segmented(draft.scan, "added", *write_labels(catalog, draft, one, progress))
+            )
             made.append(_with_probabilities(catalog, order, done, one, progress))
         return made
 
@@ -173,8 +177,10 @@ class LabelPlanes:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
 
-def _write(catalog: Catalog, draft: Segmentation, learnt: Learnt, progress: Told | None) -> Segmented:
-    """Store the labels and their record, as one change."""
+def write_labels(
+    catalog: Catalog, draft: Segmentation, learnt: Learnt, progress: Told | None = None
+) -> tuple[Segmentation, dict[int, int]]:
+    """Store labels and their record, as one change; returns the record and the voxels of each label value."""
     scan = catalog.stored(Scan, draft.scan)
     source = learnt.work.source
     spec = VolumeSpec(
@@ -194,7 +200,7 @@ def _write(catalog: Catalog, draft: Segmentation, learnt: Learnt, progress: Told
     step = None if progress is None else lambda done, total: progress(f"writing {draft.id}", done, total)
     planes = LabelPlanes(learnt, int(memory_budget() * _SHARE))
     stored = catalog.store.add_volume("segmentation", draft.id, spec, planes, body, progress=step)
-    return Segmented(draft.scan, "added", Segmentation.from_body(dict(stored.body)), counted)
+    return Segmentation.from_body(dict(stored.body)), counted
 
 
 def _finished(draft: Segmentation, learnt: Learnt, facts: VolumeFacts) -> Segmentation:

@@ -15,9 +15,9 @@ from siltomo.engine.segmenting_classifier import training_inputs
 from siltomo.engine.segmenting_sources import mask_labels, whole_volume
 from siltomo.errors import Amend, BadInputError, TakenError
 from siltomo.model import OUTSIDE, Making, Phase, Scan, Segmentation, validated
-from siltomo.segmentation import Classify, Layers, Mask
+from siltomo.segmentation import Classify, Layers, Mask, Recipe
 
-__all__ = ["RecipeOrder", "check_order", "draft_labels", "known_labels"]
+__all__ = ["RecipeOrder", "check_order", "draft_labels", "known_labels", "making_of"]
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,7 @@ def draft_labels(catalog: Catalog, order: RecipeOrder, scan_id: str) -> Segmenta
     recipe = order.loaded.recipe
     scan = catalog.record(Scan, scan_id)
     whole_volume(scan)
-    inputs = _inputs(catalog, order, scan_id)
-    material = {"recipe": recipe.content(), "inputs": inputs}
-    text = json.dumps(material, sort_keys=True, separators=(",", ":"))
-    making = Making(
-        recipe=recipe.name,
-        digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
-        content=recipe.content(),
-        inputs=inputs,
-        siltomo=siltomo_version(),
-    )
+    making = making_of(recipe, _inputs(catalog, order, scan_id))
     phases = [Phase(value=value, name=name) for value, name in recipe.phases]
     name = (order.id or f"{{scan}}-{recipe.name}").replace("{scan}", scan_id[: 63 - len(recipe.name)])
     fields = {
@@ -71,6 +62,19 @@ def draft_labels(catalog: Catalog, order: RecipeOrder, scan_id: str) -> Segmenta
     return validated(
         Segmentation,
         {**fields, "scan": scan_id, "making": making, "phases": [Phase(value=0, name=OUTSIDE), *phases]},
+    )
+
+
+def making_of(recipe: Recipe, inputs: Mapping[str, str]) -> Making:
+    """Return how a recipe makes labels of some inputs, before it is known what will be found."""
+    material = {"recipe": recipe.content(), "inputs": dict(inputs)}
+    text = json.dumps(material, sort_keys=True, separators=(",", ":"))
+    return Making(
+        recipe=recipe.name,
+        digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+        content=recipe.content(),
+        inputs=dict(inputs),
+        siltomo=siltomo_version(),
     )
 
 
