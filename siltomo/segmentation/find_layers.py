@@ -14,7 +14,8 @@ from siltomo.kernels.columns import column_bytes
 from siltomo.kernels.electrode import FrameError, Surface
 from siltomo.model import Parting, Trust, Verdict
 from siltomo.segmentation.execute import Work
-from siltomo.segmentation.geometry import Geometry, geometry_of_greys, geometry_of_labels, refined
+from siltomo.segmentation.geometry import Geometry, geometry_of_labels, refined
+from siltomo.segmentation.geometry_domains import domain_codes
 from siltomo.segmentation.greys import GreyRange
 from siltomo.segmentation.layers import LAYERS, Layers
 from siltomo.segmentation.recipe import Node
@@ -25,6 +26,12 @@ SLAB = 8
 """Planes read at once: always as many, so that sums of greys do not depend on the memory."""
 LEAST_USED = 0.65
 """Share of the columns that a plane must go through to be exact (docs/geometry.md)."""
+MOST_SCATTER = 0.05
+"""Scatter of a surface about its plane over the thickness; fibres of the electrode's grey give more."""
+LEAST_ALIKE = {"collector": 0.9, "electrode": 0.6, "separator": 0.6}
+"""Share of the voxels of a layer with its grey: foil is solid, electrodes have cracks, separators fibres and gas."""
+LEAST_APART = 4
+"""Voxels between the surfaces: less is the blur of one boundary."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +92,36 @@ def find_layers(node: Node, work: Work, memory: int, planes: int) -> tuple[Geome
         if step.refine:
             greys = read if step.by_greys else _Planes(work, -1, SLAB)
             found = refined(greys, found, slab=SLAB)
+        _require_room(found)
     except BadInputError as error:
         raise BadInputError(
             f"{node.words}: the layers of scan {source.id} cannot be told: {error.message}",
             code="SIL170",
             fix=f"siltomo catalog set {source.id} --depth-axis +z" if "declare" in error.message else "",
         ) from error
-    return found, Parting(
-        step=node.index + 1, scans=(source.id,), facts=found.says(), verdicts=tuple(_verdicts(found))
-    )
+    alike = _agreement(step, read, found)
+    facts = {**found.says(), "alike": alike}
+    verdicts = tuple(_verdicts(found, alike))
+    return found, Parting(step=node.index + 1, scans=(source.id,), facts=facts, verdicts=verdicts)
+
+
+@dataclass(frozen=True)
+class _LayerPlanes:
+    """Reads the layer that each voxel looks like: 1 to 3, and 0 for none."""
+
+    read: _Planes
+    layers: dict[str, GreyRange | tuple[int, ...]]
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.uint8]:
+        values = self.read(start, stop)
+        made = np.zeros(values.shape, np.uint8)
+        # a grey in two ranges is that of an outer layer
+        for name in ("electrode", "separator", "collector"):
+            layer = self.layers.get(name)
+            if layer is not None:
+                held = layer.holds(values) if isinstance(layer, GreyRange) else np.isin(values, layer)
+                made[held] = LAYERS.index(name) + 1
+        return made
 
 
 def _found(step: Layers, read: _Planes, axis: str) -> Geometry:
@@ -104,13 +132,25 @@ def _found(step: Layers, read: _Planes, axis: str) -> Geometry:
         raise BadInputError(
             f"no layer is given beside the surfaces that are asked for: {', '.join(step.surfaces)}"
         )
-    if step.by_greys:
-        ranges = {name: layer for name, layer in asked.items() if isinstance(layer, GreyRange)}
-        return geometry_of_greys(
-            read, source.shape, source.spacing, ranges, depth_axis=axis, refine=False, slab=SLAB
-        )
-    classes = {name: layer for name, layer in asked.items() if isinstance(layer, tuple)}
-    return geometry_of_labels(read, source.shape, source.spacing, classes, depth_axis=axis, slab=SLAB)
+    classes = {name: (LAYERS.index(name) + 1,) for name in asked}
+    labels = _LayerPlanes(read, asked)
+    return geometry_of_labels(labels, source.shape, source.spacing, classes, depth_axis=axis, slab=SLAB)
+
+
+def _agreement(step: Layers, read: _Planes, found: Geometry) -> dict[str, float]:
+    """Return the share of the voxels of each layer that look like it, of those that look like any."""
+    labels = _LayerPlanes(read, step.layers)
+    counts = np.zeros((len(LAYERS) + 1, len(LAYERS) + 1), np.int64)
+    for start in range(0, found.shape[0], SLAB):
+        stop = min(start + SLAB, found.shape[0])
+        pairs = domain_codes(found, start, stop) * np.uint8(len(counts)) + labels(start, stop)
+        counts += np.bincount(pairs.ravel(), minlength=counts.size).reshape(counts.shape)
+    alike = {}
+    for number, name in enumerate(LAYERS, 1):
+        total = int(counts[number, 1:].sum())
+        if name in step.layers and total:
+            alike[name] = int(counts[number, number]) / total
+    return alike
 
 
 def _asked_for(step: Layers, found: Geometry) -> Geometry:
@@ -125,20 +165,54 @@ def _asked_for(step: Layers, found: Geometry) -> Geometry:
     return Geometry(frame, found.shape, {})
 
 
-def _verdicts(found: Geometry) -> Iterator[Verdict]:
-    for name, side in (("collector", found.frame.collector), ("separator", found.frame.separator)):
-        if isinstance(side, Surface):
-            share = side.seen * side.plane.used
-            trust = Trust.GOOD if share >= LEAST_USED else Trust.DOUBTFUL
-            yield Verdict(
-                check=f"columns that show the {name} surface",
-                trust=trust,
-                value=share,
-                limits=f"good >= {LEAST_USED}",
-                reason=""
-                if trust == Trust.GOOD
-                else f"the plane of the {name} surface goes through what is seen in {share:.0%} of the columns only",
+def _verdicts(found: Geometry, alike: dict[str, float]) -> Iterator[Verdict]:
+    sides = (("collector", found.frame.collector), ("separator", found.frame.separator))
+    surfaces = {name: side for name, side in sides if isinstance(side, Surface)}
+    thickness = found.frame.thickness() if len(surfaces) == len(sides) else None
+    for name, side in surfaces.items():
+        share = side.seen * side.plane.used
+        yield _verdict(
+            f"columns that show the {name} surface",
+            share,
+            (share >= LEAST_USED, f"good >= {LEAST_USED}"),
+            f"the plane of the {name} surface goes through what is seen in {share:.0%} of the columns only",
+        )
+        if thickness is not None:
+            rough = side.plane.scatter / thickness
+            yield _verdict(
+                f"scatter of the {name} surface over the thickness",
+                rough,
+                (rough <= MOST_SCATTER, f"good <= {MOST_SCATTER}"),
+                f"the {name} surface is no plane: it lies {side.plane.scatter:.3g} um about it; fibres or pieces of "
+                "the grey of the electrode may be taken for it, or 'follow: surface' is what it needs",
             )
+    for name, share in alike.items():
+        least = LEAST_ALIKE[name]
+        yield _verdict(
+            f"voxels of the {name} that look like it",
+            share,
+            (share >= least, f"good >= {least}"),
+            f"of what lies where the {name} is, only {share:.0%} has its grey",
+        )
+
+
+def _verdict(check: str, value: float, judged: tuple[bool, str], reason: str) -> Verdict:
+    good, limits = judged
+    trust = Trust.GOOD if good else Trust.DOUBTFUL
+    return Verdict(check=check, trust=trust, value=value, limits=limits, reason="" if good else reason)
+
+
+def _require_room(found: Geometry) -> None:
+    """Refuse two surfaces that are one: a boundary between two materials that was taken for a third."""
+    frame = found.frame
+    if isinstance(frame.collector, str) or isinstance(frame.separator, str):
+        return
+    apart = frame.thickness() / frame.spacing[frame.axis]
+    if apart < LEAST_APART:
+        raise FrameError(
+            f"the collector and the separator surface lie {apart:.1f} voxels apart ({LEAST_APART} are needed): a "
+            "boundary between two materials is taken for an electrode, and one of the layers is not in view"
+        )
 
 
 def _check_memory(work: Work, memory: int, axis: str) -> None:

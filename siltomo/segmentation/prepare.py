@@ -25,7 +25,7 @@ from siltomo.segmentation.recipe import Node, Recipe
 from siltomo.segmentation.scratch import Slabs
 from siltomo.segmentation.spectrum import Spectrum, otsu_cuts, separability, spectrum_of
 from siltomo.segmentation.steps import Classify, Cut, Fill, Match, RemoveSmall, Threshold
-from siltomo.segmentation.verdicts import series_verdicts, threshold_verdicts, worst
+from siltomo.segmentation.verdicts import FRACTION_BIAS, series_verdicts, threshold_verdicts, worst
 
 __all__ = ["Classifying", "Fit", "Learnt", "learn", "node_histogram"]
 
@@ -53,9 +53,11 @@ class Learnt:
 
     @property
     def trust(self) -> Trust:
-        """The worst of the verdicts on steps that decide on the phase of voxels."""
+        """The worst of all verdicts; bias of fractions is none where classes only serve to find surfaces."""
         deciding = self.work.recipe.deciding
-        return worst(v for p in self.partings for v in p.verdicts if p.step - 1 in deciding)
+        return worst(
+            v for p in self.partings for v in p.verdicts if p.step - 1 in deciding or v.check != FRACTION_BIAS
+        )
 
 
 class Classifying(Protocol):

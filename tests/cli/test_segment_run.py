@@ -251,6 +251,7 @@ def test_a_folder_of_a_broken_run_is_no_damage(cli: Cli, series: Any, tmp_path: 
     assert cli("segment", "run", "op0", "--recipe", "micro-cracks").code == 0
 
 
+@pytest.mark.slow
 def test_cracks_are_fractions_of_the_electrode_and_gas_of_the_separator(
     cli: Cli, series: Any, tmp_path: Path
 ) -> None:

@@ -39,7 +39,9 @@ def cell(tilt: float, *, noise: float = 8, cracks: float = 0.1, low: float = 16.
     return grey, np.where(depth < 0, 1, np.where(inside, 2, 3)), crack
 
 
-@pytest.mark.parametrize("tilt", [0.0, 4.0, 11.0])
+@pytest.mark.parametrize(
+    "tilt", [pytest.param(0.0, marks=pytest.mark.slow), 4.0, pytest.param(11.0, marks=pytest.mark.slow)]
+)
 def test_the_bundled_recipe_parts_a_cell_whatever_its_tilt(tilt: float, learnt: Make, labels: Make) -> None:
     grey, truth, crack = cell(tilt)
     (one,) = learnt(load_recipe("electrode-layers").recipe, grey)
@@ -190,3 +192,35 @@ def test_inside_of_other_labels_also_where_steps_ask_for_the_scan() -> None:
     assert [step.of for step in inside.steps] == [None, None, "within-0", None]
     assert (inside.steps[0].named, str(inside.domain)) == ("within-0", "electrode")
     assert inside.digest != recipe.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", [np.s_[26:], np.s_[:48]], ids=["no collector", "no separator"])
+def test_one_boundary_is_not_taken_for_an_electrode(cut: Any, learnt: Make) -> None:
+    """Two materials in three classes: the third is what they share, and both its surfaces are one."""
+    grey, _, _ = cell(4, cracks=0.0)
+    with pytest.raises(BadInputError, match="voxels apart"):
+        learnt(load_recipe("electrode-layers").recipe, grey[cut])
+
+
+@pytest.mark.slow
+def test_fibres_of_the_grey_of_the_electrode_are_not_trusted(learnt: Make, labels: Make) -> None:
+    grey, truth, _ = cell(4)
+    field = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=SHAPE), (2, 2, 30), mode="wrap")
+    fibres = (field < np.quantile(field, 0.2)) & (truth == 3)
+    (one,) = learnt(load_recipe("electrode-layers").recipe, np.where(fibres, 130, grey).astype(np.uint8))
+    assert (labels(one) != truth).mean() > 0.02
+    assert one.trust == "doubtful"
+    assert any("the separator surface is no plane" in v.reason for v in one.partings[-1].verdicts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(1.2, 6, 6), 2, 6], ids=["flat cracks", "porous", "large pores"])
+def test_a_porous_electrode_keeps_its_surfaces(size: Any, learnt: Make, labels: Make) -> None:
+    grey, truth, _ = cell(4, cracks=0.0)
+    field = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), size, mode="wrap")
+    pores = (field < np.quantile(field, 0.2)) & (truth == 2)
+    noisy = np.where(pores, 55 + np.random.default_rng(1).normal(0, 8, SHAPE), grey)
+    (one,) = learnt(load_recipe("electrode-layers").recipe, noisy.clip(0, 255).astype(np.uint8))
+    assert (labels(one) != truth).mean() < 0.01
+    assert one.trust != "bad"
