@@ -12,6 +12,7 @@ import yaml
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from siltomo.twin.cycling import CyclerRun, si_mass_mg, write_mpt
 from siltomo.twin.grid import Grid
 from siltomo.twin.micro import COLLECTOR, CRACK, ELECTROLYTE, FIBRE, GAS, MICRO_PHASES
 from siltomo.twin.nano import NANO_PHASES, SEI
@@ -82,6 +83,7 @@ def write_study(
     *,
     labels: bool = True,
     greys: bool = True,
+    cycling: bool = True,
     kinds: Sequence[str] = ("micro", "wide", "nano"),
     progress: Progress | None = None,
 ) -> Path:
@@ -97,6 +99,8 @@ def write_study(
         Whether to write the true labels, and register them as segmentations.
     greys
         Whether to write greys; without them the labels themselves are the volumes of the scans.
+    cycling
+        Whether to write the files of the cycler.
     kinds
         Which scans: ``micro`` of the electrode, ``wide`` of the separator, ``nano`` inside islets.
 
@@ -107,7 +111,7 @@ def write_study(
     """
     folder = Path(folder)
     every = (twins,) if isinstance(twins, Twin) else tuple(twins)
-    for part in ("greys", "labels"):
+    for part in ("greys", "labels", "cycling"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     study: dict[str, Any] = {"study": _study(every)}
     study["formulations"] = {twin.ink.id: _formulation(twin) for twin in every}
@@ -116,7 +120,7 @@ def write_study(
     for twin in every:
         for scan in scans_of(twin, kinds):
             true, raw = f"labels/{scan.id}.npy", f"greys/{scan.id}.npy"
-            study["scans"][scan.id] = {"file": raw if greys else true, **_scan(scan)}
+            study["scans"][scan.id] = {"file": raw if greys else true, **_scan(twin, scan)}
             if greys:
                 planes = twin.greys(scan.moment, scan.kind).planes
                 write_planes(folder / raw, scan.volume.shape, planes, progress)
@@ -134,6 +138,11 @@ def write_study(
                         "min_feature": f"{twin.size.resolution * scan.volume.voxel_um:g} um",
                         "method": "true labels of the digital twin",
                     }
+    if cycling:
+        for twin in every:
+            for cell in twin.cells:
+                if cell.cycle != 0:
+                    _write_run(CyclerRun(twin, cell), folder)
     path = folder / "study.yaml"
     path.write_text(yaml.dump(study, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100), "utf-8")
     return path
@@ -158,6 +167,13 @@ def write_planes(
             progress(path.name, stop, shape[0])
     out.flush()
     return found
+
+
+def _write_run(run: CyclerRun, folder: Path) -> None:
+    """Write the file of a run; cells with zinc were cycled on a machine that writes decimal commas."""
+    zinc = run.twin.formulation == "with-zn"
+    name = f"cycling/{run.cell.id}.mpt"
+    write_mpt(run, folder / name, comma=zinc, line_end="\r\n" if zinc else "\n")
 
 
 def _study(twins: tuple[Twin, ...]) -> dict[str, Any]:
@@ -201,12 +217,7 @@ def _cell(twin: Twin) -> dict[str, Any]:
     }
 
 
-def si_mass_mg(twin: Twin) -> float:
-    """Return the silicon of a cell: its loading on a disk of 3 mm."""
-    return float(round(twin.law.loading * np.pi * 0.15**2, 6))
-
-
-def _scan(scan: TwinScan) -> dict[str, Any]:
+def _scan(twin: Twin, scan: TwinScan) -> dict[str, Any]:
     moment = scan.moment
     made: dict[str, Any] = {
         "cell": moment.cell,
@@ -219,4 +230,7 @@ def _scan(scan: TwinScan) -> dict[str, Any]:
     }
     if moment.cycle:
         made["capacity"] = f"{moment.capacity:.6g} mAh/g_Si"
+    if scan.mode == "operando":
+        begin, end = CyclerRun(twin, twin.cell(moment.cell)).scan_time(moment, scan.kind)
+        made |= {"start": begin.isoformat(), "end": end.isoformat()}
     return made

@@ -83,7 +83,7 @@ class Twin:
     >>> twin = Twin(seed=1, formulation="with-zn", preset="S")
     >>> moment = twin.at("zn-c1")
     >>> twin.micro(moment).shape
-    (128, 160, 160)
+    (127, 160, 160)
     >>> round(twin.thickness_um(moment), 1)
     50.0
     """
