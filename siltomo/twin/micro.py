@@ -56,6 +56,15 @@ class MicroBody:
     gas_in_cracks: float
     """Share of the cracks that gas fills."""
 
+    @property
+    def surfaces(self) -> tuple[tuple[int, float, float, float], ...]:
+        """Channel, scale, mean height and roughness of the collector's and of the electrode's surface, in um."""
+        mean = self.rise_um + self.height_um
+        return (
+            (1, _FOOT_SCALE, self.rise_um, _FOOT_ROUGH),
+            (2, _TOP_SCALE, mean, _TOP_ROUGH * self.height_um),
+        )
+
     def pieces(self, box: Floats) -> tuple[Floats, NDArray[np.uint64], Floats, Floats, Labels]:
         """Return the open pieces of the network in a region, in the order in which they are drawn.
 
@@ -214,13 +223,19 @@ class MicroVolume(Grid):
 
     def _surfaces(self, window: Window) -> tuple[Floats, Floats]:
         """Return the heights of collector and electrode in the columns of a block."""
-        foot, top = np.empty(window.shape[1:]), np.empty(window.shape[1:])
-        body, place = self.body, (window.y[0], window.x[0])
-        _shapes.height_map(body.seed, 1, *place, foot, self.voxel_um, _FOOT_SCALE, body.rise_um, _FOOT_ROUGH)
-        mean = body.rise_um + body.height_um
-        rough = _TOP_ROUGH * body.height_um
-        _shapes.height_map(body.seed, 2, *place, top, self.voxel_um, _TOP_SCALE, mean, rough)
-        return foot, top
+        made = []
+        for channel, scale, mean, rough in self.body.surfaces:
+            surface = np.empty(window.shape[1:])
+            j0, i0 = window.y[0], window.x[0]
+            _shapes.height_map(self.body.seed, channel, j0, i0, surface, self.voxel_um, scale, mean, rough)
+            made.append(surface)
+        return made[0], made[1]
+
+
+def sheet_density(body: MicroBody) -> tuple[float, float, float]:
+    """Return the graphene sheets per um^3 of the electrode, the area of one face in um^2, and the thickness."""
+    density = _SHEETS_PER_UM3 * body.initial_um / body.height_um
+    return density, float(np.pi * _SHEET_RADIUS**2), _SHEET_THICKNESS
 
 
 def _region(box: Floats, margin: float = 2.0) -> Floats:
