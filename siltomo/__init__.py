@@ -8,15 +8,16 @@ from siltomo.errors import SiltomoError
 
 if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog, open_catalog
-    from siltomo.metrics import Field, From, metric
+    from siltomo.metrics import Field, From, Labels, metric
     from siltomo.units import Quantity
 
-__all__ = ["Catalog", "Field", "From", "Quantity", "SiltomoError", "metric", "open_catalog"]
+__all__ = ["Catalog", "Field", "From", "Labels", "Quantity", "SiltomoError", "metric", "open_catalog"]
 
 _HOMES = {
     "Catalog": "siltomo.engine.catalog",
     "Field": "siltomo.metrics",
     "From": "siltomo.metrics",
+    "Labels": "siltomo.metrics",
     "Quantity": "siltomo.units",
     "metric": "siltomo.metrics",
     "open_catalog": "siltomo.engine.catalog",

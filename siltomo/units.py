@@ -19,7 +19,15 @@ import pint
 
 from siltomo.errors import UnitError
 
-__all__ = ["Quantity", "dimension", "registry", "same_dimension", "tidy_unit", "unit_factor"]
+__all__ = [
+    "Quantity",
+    "dimension",
+    "registry",
+    "same_dimension",
+    "teach_application_registry",
+    "tidy_unit",
+    "unit_factor",
+]
 
 MAX_TEXT = 80
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
@@ -41,6 +49,10 @@ _UNIT = re.compile(
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
+_SILICON = "gram_silicon = [mass_Si] = g_Si = gSi"
+"""Mass of silicon is a dimension of its own: mAh/g and mAh/g_Si do not mix."""
+
+
 @cache
 def registry() -> pint.UnitRegistry[Any]:
     """Return siltomo's own pint registry (built once, 0.2 s).
@@ -54,7 +66,7 @@ def registry() -> pint.UnitRegistry[Any]:
     20.0
     """
     made: pint.UnitRegistry[Any] = pint.UnitRegistry(cache_folder=None, autoconvert_offset_to_baseunit=False)
-    made.define("gram_silicon = [mass_Si] = g_Si = gSi")
+    made.define(_SILICON)
     made.define("voxel = [voxel] = vx = vox")
 
     def reduce(quantity: Any) -> tuple[Any, ...]:
@@ -63,6 +75,16 @@ def registry() -> pint.UnitRegistry[Any]:
     # pint would rebuild into the application registry, where g_Si does not exist
     cast(Any, made.Quantity).__reduce__ = reduce
     return made
+
+
+def teach_application_registry() -> None:
+    """Define the units that pint does not know in its application registry, where they are not there yet.
+
+    Arrays leave siltomo with their units as text; ``.pint.quantify()`` reads them with that registry.
+    """
+    other = pint.get_application_registry()  # type: ignore[no-untyped-call]
+    if "g_Si" not in other:
+        other.define(_SILICON)
 
 
 def _rebuild(magnitude: Any, unit: str) -> Any:

@@ -27,8 +27,9 @@ def compute_example() -> Any:
     """Declare the example of docs/adding-a-metric.md, and take it back."""
     codes = blocks("docs/adding-a-metric.md", "python")
     known = dict(registry._metrics)
+    names: dict[str, Any] = {"__name__": "example"}
     for code in codes:
-        exec(compile(code, "adding-a-metric.md", "exec"), {"__name__": "example"})
+        exec(compile(code, "adding-a-metric.md", "exec"), names)
 
     def compute(labels: np.ndarray) -> Any:
         request = registry.request("crack_isolated_fraction", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ __all__ = ["canonical", "checked_body", "seal", "unseal"]
 
 MAX_BYTES = 64 << 20
 _SEAL = "sha256"
+_SPELLED = re.compile(rb'"sha256":"([0-9a-f]{64})",')
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -72,6 +74,9 @@ def unseal(data: bytes, *, where: str) -> tuple[dict[str, Any], str]:
     """
     if len(data) > MAX_BYTES:
         raise DamagedError(f"{len(data)} bytes are too many for a record", where=where)
+    digest = _intact(data)
+    if digest is not None:
+        return {k: v for k, v in json.loads(data).items() if k != _SEAL}, digest
     try:
         value = json.loads(data, object_pairs_hook=_no_twins, parse_constant=_no_constant)
         if not isinstance(value, dict):
@@ -83,6 +88,18 @@ def unseal(data: bytes, *, where: str) -> tuple[dict[str, Any], str]:
     if digest != expected or sealed != data:
         raise DamagedError("the record is damaged: its content does not match its sha256 seal", where=where)
     return value, expected
+
+
+def _intact(data: bytes) -> str | None:
+    """Return the seal when the bytes without it have that digest, as they had when they were written.
+
+    Nothing is spelled anew: reading ten thousand records takes a second, not ten.
+    """
+    for found in _SPELLED.finditer(data):
+        rest = data[: found.start()] + data[found.end() : -1]
+        if data.endswith(b"}\n") and hashlib.sha256(rest).hexdigest().encode() == found[1]:
+            return found[1].decode()
+    return None
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

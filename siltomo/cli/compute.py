@@ -42,6 +42,14 @@ MatchOption = Annotated[
         help="Take the inputs of derived metrics from the same cell, or from any of its formulation.",
     ),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Measure on a dask cluster: address of its scheduler, such as tcp://10.0.0.5:8786.",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +66,7 @@ def metric(
     explain: Explain = False,
     dry_run: DryRun = False,
     match: MatchOption = Matching.CELL,
+    scheduler: Scheduler = None,
     output: Output = None,
 ) -> Reply:
     """Compute metrics on the segmentations of the catalog.
@@ -65,6 +74,7 @@ def metric(
     What was computed before is not computed again. Rows without a value say why. Exit code 7 when some
     rows failed.
     """
+    from siltomo.engine.cluster import cluster
     from siltomo.engine.compute import run_plan
     from siltomo.engine.export import check_output, long_rows, write_rows
     from siltomo.engine.plan import make_plan
@@ -86,7 +96,7 @@ def metric(
         return _plan_reply(plan)
     if plan.passes and not kernels_are_compiled():
         tell("first use on this machine: compiling the kernels takes some 20 s, once")
-    with progress_bar("computing") as progress:
+    with cluster(scheduler), progress_bar("computing") as progress:
         step = None if progress is None else lambda _, done, total: progress(done, total)
         rows = run_plan(catalog, plan, progress=step)
     if output is not None:

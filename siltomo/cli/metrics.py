@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ app = group("metrics", "Metrics: what can be computed, with unit and definition.
 
 Accept = Annotated[
     bool, typer.Option("--accept-refactor", help="Take the code of siltomo's metrics as it is now.")
+]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names of metrics; all derived ones without.", show_default=False)
+]
+Picture = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Draw it as FILE.svg.", show_default=False)
 ]
 Name = Annotated[str, typer.Argument(help="Name of a metric.", show_default=False)]
 
@@ -43,6 +50,27 @@ def show(name: Name) -> Reply:
         + (f"\n\nassumes that {shown['assumption']}" if shown["assumption"] else "")
     )
     return Reply(shown, text)
+
+
+@command(app, "graph")
+def graph(names: Names = None, output: Picture = None) -> Reply:
+    """Show what metrics are computed from, down to records and voxels."""
+    from siltomo.engine.graph import metric_graph, tree_lines
+
+    found = metric_graph(names or ())
+    data = [
+        {**vars(node), "inputs": [{"name": n, "selects": how} for n, how in node.inputs]}
+        for node in found.values()
+    ]
+    said = "\n".join(tree_lines(found))
+    if output is not None:
+        from siltomo.engine.export import check_output
+        from siltomo.report.metric_graph import graph_svg
+
+        check_output(output, (".svg",))
+        output.write_text(graph_svg(found), "utf-8")
+        said = f"wrote {output}"
+    return Reply(data, said)
 
 
 @command(app, "check", csv=True)

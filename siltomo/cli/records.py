@@ -11,7 +11,7 @@ from siltomo.cli.command import command, group, mending, the_catalog
 from siltomo.cli.options import Notes, Title
 from siltomo.cli.reply import Reply, table
 
-__all__ = ["cell_app", "formulation_app"]
+__all__ = ["cell_app", "formulation_app", "set_record"]
 
 cell_app = group("cell", "Cells: what was built, with units.")
 formulation_app = group("formulation", "Formulations: recipes of electrodes.")
@@ -88,7 +88,7 @@ def set_cell(
     """Change fields of a cell; the old values stay in its history."""
     from siltomo.model import Cell
 
-    return _set(Cell, locals())
+    return set_record(Cell, locals())
 
 
 @command(cell_app, "list", csv=True)
@@ -138,7 +138,7 @@ def set_formulation(
     """Change fields of a formulation; the old values stay in its history."""
     from siltomo.model import Formulation
 
-    return _set(Formulation, {**locals(), "component": None, "components": _components(component)})
+    return set_record(Formulation, {**locals(), "component": None, "components": _components(component)})
 
 
 @command(formulation_app, "list", csv=True)
@@ -172,7 +172,8 @@ def _add(model: Any, options: Mapping[str, Any]) -> Reply:
     return Reply(data, f"{said} {model.kind} {record.id}")
 
 
-def _set(model: Any, options: Mapping[str, Any]) -> Reply:
+def set_record(model: Any, options: Mapping[str, Any]) -> Reply:
+    """Change the fields of a record that were given as options."""
     changes = {k: v for k, v in _given(options, model).items() if k != "id"}
     with mending():
         change = the_catalog().set(model, options["id"], changes)

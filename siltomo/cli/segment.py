@@ -40,6 +40,7 @@ class Believe(StrEnum):
 
 
 Scan = Annotated[str, typer.Argument(help="Id of the scan that was segmented.", show_default=False)]
+Labelled = Annotated[str, typer.Argument(help="Id of the segmentation.", show_default=False)]
 Phases = Annotated[
     str,
     typer.Option(
@@ -49,6 +50,14 @@ Phases = Annotated[
 MinFeature = Annotated[
     str | None,
     typer.Option("--min-feature", help='Smallest feature to trust, such as "0.65 um".', show_default=False),
+]
+MaxFeature = Annotated[
+    str | None,
+    typer.Option(
+        "--max-feature",
+        help="Largest feature that is counted, where larger ones are left to a coarser scan.",
+        show_default=False,
+    ),
 ]
 Method = Annotated[
     str | None, typer.Option("--method", help="How the labels were made, in words.", show_default=False)
@@ -73,6 +82,7 @@ def import_(
     phases: Phases,
     domain: DomainOption = None,
     min_feature: MinFeature = None,
+    max_feature: MaxFeature = None,
     id: IdOption = None,  # noqa: A002
     method: Method = None,
     dataset: Dataset = None,
@@ -92,6 +102,7 @@ def import_(
         "id": id,
         "domain": domain,
         "min_feature": min_feature,
+        "max_feature": max_feature,
         "method": method,
         "title": title,
         "notes": notes,
@@ -116,6 +127,22 @@ def import_(
     data = {"id": done.record.id, "outcome": outcome, "added": done.added and not dry_run}
     data |= {"record": done.record.body(), "values": rows}
     return Reply(data, f"{outcome}: segmentation {done.record.id}\n{table(rows)}", rows, done.warnings)
+
+
+@command(app, "set")
+def set_(
+    id: Labelled,  # noqa: A002
+    min_feature: MinFeature = None,
+    max_feature: MaxFeature = None,
+    method: Method = None,
+    title: Title = None,
+    notes: Notes = None,
+) -> Reply:
+    """Change what is said of a segmentation; its labels stay, and the old values stay in its history."""
+    from siltomo.cli.records import set_record
+    from siltomo.model import Segmentation
+
+    return set_record(Segmentation, locals())
 
 
 @command(app, "list", csv=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from siltomo.metrics.inputs import Match
+
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
 
 R = TypeVar("R", bound=Record)
@@ -267,6 +269,76 @@ class Catalog:
         from siltomo.engine.volumes import scan_dataset
 
         return scan_dataset(self, id, level=level)
+
+    # ---- metrics -----------------------------------------------------------------------------------------
+
+    def metric(
+        self,
+        name: str,
+        *,
+        where: str | None = None,
+        settings: Mapping[str, object] | None = None,
+        match: Match = "cell",
+    ) -> xr.Dataset:
+        """Return a metric over the catalog, computed when asked; no voxel is read.
+
+        Parameters
+        ----------
+        name
+            Name of a metric that gives one number for each scan or state.
+        where
+            Which scans, as ``siltomo compute metric --where``: ``"scale == 'micro' and cycle in (1, 3)"``.
+        settings
+            Values of parameters, such as ``{"connectivity": 6}``.
+        match
+            Whether inputs of a derived metric come from the same cell, or from any of its formulation.
+
+        Returns
+        -------
+        xarray.Dataset
+            Variable ``<name>`` with its ``units``, dask-backed, over ``row``, which is indexed by
+            ``formulation, cell, cycle, half, scale, scan, segmentation`` (``.sel(cell="zn1", cycle=1)``);
+            beside it ``<name>_uncertainty`` and its parts, ``<name>_status``, ``<name>_reason``. What is
+            computed is kept in the catalog.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such metric.
+        BadInputError
+            When it gives a profile or a distribution.
+
+        Examples
+        --------
+        >>> porosity = catalog.metric("electrode_porosity", where="cycle == 1")  # doctest: +SKIP
+        >>> porosity.compute().to_dataframe()                                    # doctest: +SKIP
+        """
+        from siltomo.engine.lazy import metric_dataset
+        from siltomo.engine.select import parse_where
+
+        return metric_dataset(self, name, where=parse_where(where), settings=settings, match=match)
+
+    def compute(
+        self,
+        *names: str,
+        where: str | None = None,
+        settings: Mapping[str, object] | None = None,
+        match: Match = "cell",
+    ) -> pd.DataFrame:
+        """Compute metrics and return their rows, one number each: ``siltomo compute metric`` from Python.
+
+        A profile or a distribution has a row for each of its values, with ``coordinate_value``. Columns are
+        those of the command; parameters as in :meth:`metric`.
+        """
+        import pandas as pd
+
+        from siltomo.engine.compute import run_plan
+        from siltomo.engine.export import long_rows
+        from siltomo.engine.plan import make_plan
+        from siltomo.engine.select import parse_where
+
+        plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match)
+        return pd.DataFrame(long_rows(run_plan(self, plan)))
 
 
 def _put(body: dict[str, Any], path: list[str], value: Any) -> None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import threading
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
 from dask.base import compute
-from dask.delayed import delayed
-from numpy.typing import NDArray
+from dask.callbacks import Callback
 
-from siltomo.catalog import voxel_faults
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.passes import Pass
+from siltomo.engine.measuring import Failure, Found, Totals, measure_block, pass_graph, why
+from siltomo.engine.passes import Pass, PlainPass
 from siltomo.engine.plan import Plan
 from siltomo.engine.rows import Row, base_row, derived_row
 from siltomo.engine.subjects import Item
-from siltomo.errors import SiltomoError
-from siltomo.metrics import Answer, Distribution, Measure, Scalar, Slab, Undefined
+from siltomo.metrics import Answer, Distribution, Scalar, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
 
-__all__ = ["measure_volume", "run_plan"]
+__all__ = ["measure_volume", "on_cluster", "pass_results", "run_plan"]
 
 BlocksDone = Callable[[str, int, int], None]
 """Called with the segmentation, blocks done and blocks in all."""
@@ -39,81 +36,78 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
         catalog.begin_writing()
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
-        found.update(_run_pass(catalog, one, progress))
+        found.update(pass_results(catalog, one, measure_volume(catalog, one, progress)))
     return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
 
 
-@dataclass(frozen=True)
-class _StoredPlanes:
-    """Reads planes of a stored volume; damage is an error that names the volume."""
-
-    array: Any
-    name: str
-
-    def __call__(self, start: int, stop: int) -> NDArray[Any]:
-        with voxel_faults(self.name):
-            return np.asarray(self.array[start:stop])
-
-
-def _run_pass(
-    catalog: Catalog, one: Pass, progress: BlocksDone | None
-) -> Iterator[tuple[str, MetricResult | str]]:
-    try:
-        totals = measure_volume(catalog, one, progress)
-    except Exception as error:  # a damaged volume, a full memory, a plug-in's mistake: the other passes go on
-        yield from ((item.key, _why(error)) for item in one.items)
-        return
+def pass_results(catalog: Catalog, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:
+    """Finish the items of a pass and keep their results; an item that failed has its reason instead."""
+    if isinstance(totals, Failure):
+        return {item.key: totals.reason for item in one.items}
+    made: dict[str, MetricResult | str] = {}
     for item in one.items:
-        sample = item.subject.sample(item.request.phase)
-        mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
         try:
-            result = _result(item, item.request.finish(mine, sample))
+            result = _result(item, _answer(item, totals))
         except Exception as error:  # whatever a stranger's metric raises, the other rows stand
-            yield item.key, f"metric {item.request.name}: {_why(error)}"
+            made[item.key] = f"metric {item.request.name}: {why(error)}"
             continue
         catalog.store.put_result(item.key, result.model_dump(mode="json"))
-        yield item.key, result
+        made[item.key] = result
+    return made
 
 
-def _why(error: Exception) -> str:
-    """Say in a row what an error would say: what went wrong, and the command that mends it."""
-    if not isinstance(error, SiltomoError):
-        return f"{type(error).__name__}: {error}"
-    return f"{error}: {error.fix}" if isinstance(error.fix, str) and error.fix else str(error)
+def _answer(item: Item, totals: Totals | Answer) -> Answer:
+    if not isinstance(totals, Mapping):
+        return totals
+    sample = item.subject.sample(item.request.phase)
+    mine = {name: totals[m] for name, m in item.request.measures(sample).items()}
+    return item.request.finish(mine, sample)
 
 
-def measure_volume(
-    catalog: Catalog, one: Pass, progress: BlocksDone | None = None
-) -> Mapping[Measure[Any], Any]:
-    """Read a volume once, block by block over dask, and return the total of each measure."""
-    if one.subject.stored is None:
-        raise ValueError("a subject without labels cannot be measured")
-    stored = one.subject.stored
-    read = _StoredPlanes(catalog.store.open_volume(stored), f"segmentation {stored.id}")
-    depth, measures = one.shape[0], one.measures
-    after = max(measure.after for measure in measures)
-    count, lock, done = one.blocks, threading.Lock(), 0
+def measure_volume(catalog: Catalog, one: Pass | PlainPass, progress: BlocksDone | None = None) -> Found:
+    """Read a volume block by block, on the threads of this process or on dask's active cluster.
 
-    def block(start: int) -> tuple[Any, ...]:
+    It is read once; and once more for measures that need the totals of others.
+    """
+    graph = pass_graph(catalog.path.resolve(), one)
+    if on_cluster():
+        (totals,) = compute(graph)  # type: ignore[no-untyped-call]
+    else:
+        with _counting(one, progress):
+            (totals,) = compute(graph, scheduler="threads", num_workers=one.workers)  # type: ignore[no-untyped-call]
+    found: Found = totals
+    return found
+
+
+def on_cluster() -> bool:
+    """Return whether a client of dask.distributed is active in this process."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import default_client
+
+    try:
+        default_client()  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _counting(one: Pass | PlainPass, progress: BlocksDone | None) -> Iterator[None]:
+    """Report the blocks of a pass as they are done."""
+    if progress is None:
+        yield
+        return
+    done = 0
+
+    def count(key: Any, *_: Any) -> None:
         nonlocal done
-        slab = Slab(read, start, min(start + one.slab, depth), depth, after=after, max_halo=one.max_halo)
-        partial = tuple(measure.measure(slab) for measure in measures)
-        if progress is not None:
-            with lock:
-                done += 1
-                progress(str(one.subject.columns["segmentation"]), done, count)
-        return partial
+        if str(key).startswith(measure_block.__name__):
+            done += 1
+            progress(str(one.subject.columns["segmentation"]), done, one.blocks * len(one.stages))
 
-    def merge(upper: tuple[Any, ...], lower: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(m.merge(a, b) for m, a, b in zip(measures, upper, lower, strict=True))
-
-    partials = [delayed(block, pure=False)(start) for start in range(0, depth, one.slab)]
-    total = partials[0]
-    # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
-    for partial in partials[1:]:
-        total = delayed(merge, pure=False)(total, partial)
-    (totals,) = compute(total, scheduler="threads", num_workers=one.workers)  # type: ignore[no-untyped-call]
-    return dict(zip(measures, totals, strict=True))
+    with Callback(posttask=count):  # type: ignore[no-untyped-call]
+        yield
 
 
 def _result(item: Item, answer: Answer) -> MetricResult:
@@ -129,6 +123,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "scan": item.subject.scan.id,
         "segmentation": labels.id,
         "conventions": dict(answer.conventions),
+        "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
             siltomo=_version(),
             package=request.metric.package,

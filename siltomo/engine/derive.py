@@ -1,8 +1,7 @@
-"""Derived metrics: find what each row is computed from, then compute it with its uncertainty.
+"""Compute the rows of derived metrics, with their uncertainty.
 
-A row stands for a state of a cell. Its inputs form a tree whose leaves are base results and fields of records;
-a leaf that occurs twice is one variable, so that shared inputs are correlated: at cycle 0 the expansion is 0
-with uncertainty 0.
+A leaf that occurs twice in a row's tree is one variable, so that shared inputs are correlated: at cycle 0 the
+expansion is 0 with uncertainty 0.
 """
 
 from __future__ import annotations
@@ -10,185 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from siltomo.engine.states import State, capacity_of
-from siltomo.engine.subjects import Item, Subject, Subjects
-from siltomo.metrics import Field, From, Request, coherent_factor, registry
-from siltomo.metrics.inputs import Match
-from siltomo.model import MetricResult, Status, Uncertainty
+from siltomo.engine.resolve import DerivedRow, FieldLeaf, Leaf, Missing, Node, ResultLeaf
+from siltomo.metrics import coherent_factor
+from siltomo.model import MetricResult, Segmentation, Status, Uncertainty
+from siltomo.model.fields import In
 from siltomo.units import Quantity
 
-__all__ = ["DerivedRow", "FieldLeaf", "Match", "Missing", "Node", "Resolver", "ResultLeaf", "derive"]
-
-
-@dataclass(frozen=True)
-class ResultLeaf:
-    """A base result that a row is computed from."""
-
-    item: Item
-    match: str
-
-
-@dataclass(frozen=True)
-class FieldLeaf:
-    """A field of a record that a row is computed from."""
-
-    key: str
-    value: Quantity
-    unit: str
-
-
-@dataclass(frozen=True)
-class Missing:
-    """An input that is not to be had, and why."""
-
-    reason: str
-    ambiguous: bool = False
-
-
-@dataclass(frozen=True)
-class Node:
-    """A derived metric of a state, with what was found for each of its inputs."""
-
-    request: Request
-    inputs: Mapping[str, Node | ResultLeaf | FieldLeaf | Missing]
-
-    def leaves(self) -> Iterator[tuple[str, ResultLeaf | FieldLeaf | Missing]]:
-        """List the leaves with the path of their argument."""
-        for name, found in self.inputs.items():
-            if isinstance(found, Node):
-                yield from ((f"{name}.{inner}", leaf) for inner, leaf in found.leaves())
-            else:
-                yield name, found
-
-
-@dataclass(frozen=True)
-class DerivedRow:
-    """One row to come of a derived metric."""
-
-    state: State
-    node: Node
-
-    @property
-    def request(self) -> Request:
-        """The metric as asked for."""
-        return self.node.request
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """The base results that it needs."""
-        return tuple(leaf.item for _, leaf in self.node.leaves() if isinstance(leaf, ResultLeaf))
-
-
-@dataclass
-class Resolver:
-    """Finds inputs among all labelled scans of a catalog."""
-
-    subjects: Subjects
-    item: Callable[[Request, Subject], Item]
-    """Makes the item of a base request on a subject."""
-    settings: Mapping[str, object]
-    match: Match = "cell"
-    _by_cell: dict[tuple[str, int], list[Subject]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        for subject in self.subjects.every_labelled:
-            self._by_cell[self._owner(subject), subject.scan.state.cycle].append(subject)
-
-    def _owner(self, subject: Subject) -> str:
-        if self.match == "formulation" and subject.cell is not None:
-            return subject.cell.formulation
-        return subject.scan.cell
-
-    def node(self, request: Request, state: State) -> Node:
-        """Resolve a derived request at a state."""
-        inner = registry.inputs(request, self.settings)
-        inputs: dict[str, Node | ResultLeaf | FieldLeaf | Missing] = {}
-        for name, query in request.metric.queries.items():
-            if isinstance(query, Field):
-                inputs[name] = _field(query, state)
-            else:
-                inputs[name] = self._query(query, inner[name], state)
-        return Node(request, inputs)
-
-    def _query(self, query: From, request: Request, state: State) -> Node | ResultLeaf | Missing:
-        if request.metric.queries:
-            return self.node(request, state)
-        found = list(self._candidates(query, request, state))
-        if len(found) == 1:
-            own = found[0].scan.cell == state.cell
-            return ResultLeaf(
-                self.item(request, found[0]), "same cell" if own else "same formulation and cycle"
-            )
-        if found:
-            named = ", ".join(str(s.columns["segmentation"]) for s in found)
-            return Missing(f"{len(found)} results fit {query.words}: {named}", ambiguous=True)
-        return Missing(f"nothing fits {query.words} for cell {state.cell} in cycle {_cycle(query, state)}")
-
-    def _candidates(self, query: From, request: Request, state: State) -> Iterator[Subject]:
-        cycle = _cycle(query, state)
-        elsewhen = cycle != state.cycle
-        half = query.half or (None if query.cycle is not None else state.half)
-        owner = self._owner(state.subjects[0])
-        for subject in self._by_cell.get((owner, cycle), ()):
-            scan, labels = subject.scan, subject.segmentation
-            if (
-                labels is not None
-                and request.phase in labels.phase_names
-                and query.scale in (None, str(scan.scale))
-                and query.mode in (None, str(scan.mode))
-                and half in (None, str(scan.state.half))
-                and (elsewhen or capacity_of(subject) in (None, state.capacity) or state.capacity is None)
-                and _trusts(query, labels.min_feature)
-            ):
-                yield subject
-
-
-def _cycle(query: From, state: State) -> int:
-    return state.cycle + query.cycle_offset if query.cycle is None else query.cycle
-
-
-def _trusts(query: From, min_feature: Quantity | None) -> bool:
-    wanted = query.min_feature_um
-    return wanted is None or (
-        min_feature is not None and math.isclose(min_feature.value, wanted, rel_tol=1e-6)
-    )
-
-
-_COMMANDS = {
-    "formulation": "siltomo formulation set {id} --{option} ...",
-    "cell": "siltomo cell set {id} --{option} ...",
-    "state": "siltomo catalog set {id} --{option} ...",
-}
-
-
-def _field(query: Field, state: State) -> FieldLeaf | Missing:
-    """Look a field up in the records of a state."""
-    kind, name = query.path.split(".", 1)
-    subject = state.subjects[0]
-    if kind == "state":
-        having = [s for s in state.subjects if getattr(s.scan.state, name) is not None]
-        record: Any = (having or [subject])[0].scan
-        value = getattr(record.state, name)
-    else:
-        record = subject.cell if kind == "cell" else subject.formulation
-        value = None if record is None else getattr(record, name)
-    if value is None:
-        owner = record.id if record is not None else kind
-        option = {"silicon_fraction": "si-fraction"}.get(name, name.replace("_", "-"))
-        return Missing(
-            f"{query.path} of {owner} is not known: " + _COMMANDS[kind].format(id=owner, option=option)
-        )
-    return FieldLeaf(f"{record.kind}/{record.id}/{query.path}", value, query.unit)
-
-
-# ---- evaluation ----------------------------------------------------------------------------------------------
-
-_PARTS = ("sampling", "discretisation", "segmentation", "declared")
+__all__ = ["derive", "row_key"]
 
 
 @dataclass(frozen=True)
@@ -224,8 +55,9 @@ def derive(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> dict[s
         return {**made, "value": None, "status": str(status), "reason": "; ".join(why for _, why in wrong)}
     values = {key: variable.value for key, variable in variables.items()}
     value = _evaluate(row.node, values)
-    if not math.isfinite(value):
-        reason = "the formula has no finite value for these inputs"
+    invalid = next(_outside(row.node, values), "")
+    if invalid or not math.isfinite(value):
+        reason = invalid or "the formula has no finite value for these inputs"
         return {**made, "value": None, "status": str(Status.UNDEFINED), "reason": reason}
     parts = _propagate(row.node, values, variables)
     uncertainty = Uncertainty(**parts)
@@ -236,6 +68,7 @@ def derive(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> dict[s
         "reason": "",
         "uncertainty": uncertainty.combined,
         "uncertainty_parts": uncertainty.model_dump(exclude_none=True),
+        "flags": [*_doubts(row, results), *_overlapping_windows(row)],
     }
 
 
@@ -250,13 +83,13 @@ def row_key(row: DerivedRow) -> str:
     return hashlib.sha256(json.dumps(material, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _key(leaf: ResultLeaf | FieldLeaf | Missing) -> str:
+def _key(leaf: Leaf) -> str:
     if isinstance(leaf, ResultLeaf):
         return leaf.item.key
     return leaf.key if isinstance(leaf, FieldLeaf) else leaf.reason
 
 
-def _named(path: str, leaf: ResultLeaf | FieldLeaf | Missing) -> dict[str, Any]:
+def _named(path: str, leaf: Leaf) -> dict[str, Any]:
     if isinstance(leaf, ResultLeaf):
         columns = leaf.item.subject.columns
         named = {
@@ -270,9 +103,7 @@ def _named(path: str, leaf: ResultLeaf | FieldLeaf | Missing) -> dict[str, Any]:
     return {"input": path, "missing": leaf.reason}
 
 
-def _variable(
-    leaf: ResultLeaf | FieldLeaf | Missing, results: Mapping[str, MetricResult | str]
-) -> _Variable | tuple[Status, str]:
+def _variable(leaf: Leaf, results: Mapping[str, MetricResult | str]) -> _Variable | tuple[Status, str]:
     if isinstance(leaf, Missing):
         return Status.MISSING, leaf.reason
     if isinstance(leaf, FieldLeaf):
@@ -303,6 +134,63 @@ def _different_wholes(row: DerivedRow) -> str:
         return ""
     named = ", ".join(f"{name} of the {whole}" for name, whole in wholes.items())
     return f"fractions of different wholes ({named}) are combined, and the metric states no assumption"
+
+
+def _doubts(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> Iterator[str]:
+    """List the flags of the results that a row is computed from."""
+    for path, leaf in row.node.leaves():
+        found = (leaf.item.kept or results.get(leaf.item.key)) if isinstance(leaf, ResultLeaf) else None
+        if isinstance(found, MetricResult):
+            yield from (f"{path}: {flag}" for flag in found.flags)
+
+
+def _overlapping_windows(row: DerivedRow) -> Iterator[str]:
+    """Say where fractions of one phase space, seen at two scales, may count a feature twice."""
+    seen: dict[str, tuple[str, Segmentation]] = {}
+    for path, leaf in row.node.leaves():
+        if isinstance(leaf, ResultLeaf) and leaf.item.request.name.endswith("_volume_fraction"):
+            subject = leaf.item.subject
+            if subject.segmentation is not None:
+                seen.setdefault(str(subject.scan.scale), (path, subject.segmentation))
+    if len(seen) < 2:
+        return
+    (coarse, large), (fine, small) = seen["micro"], seen["nano"]
+    unknown = [s.id for s in (large, small) if s.min_feature is None]
+    if unknown:
+        yield f"windows_unknown: the smallest trusted feature of {', '.join(unknown)} is not stated"
+    elif large.min_feature is not None and (
+        small.max_feature is None or small.max_feature.value > large.min_feature.value
+    ):
+        upto = "" if small.max_feature is None else f" to {small.max_feature}"
+        yield (
+            f"overlapping_windows: features from {large.min_feature}{upto} may be counted in both "
+            f"{coarse} and {fine}"
+        )
+
+
+def _outside(node: Node, values: Mapping[str, float]) -> Iterator[str]:
+    """List the inputs that lie outside the bounds within which a formula holds."""
+    for inner in node.inputs.values():
+        if isinstance(inner, Node):
+            yield from _outside(inner, values)
+    for name, bounds in node.request.metric.valid.items():
+        found = node.inputs[name]
+        if isinstance(found, Node):
+            value = _evaluate(found, values) * coherent_factor(found.request.metric.unit)
+        else:
+            value = values[_key(found)]
+        yield from _broken(name, value / coherent_factor(bounds.unit), bounds)
+
+
+def _broken(name: str, value: float, bounds: In) -> Iterator[str]:
+    for word, bound, holds in (
+        ("more than", bounds.gt, bounds.gt is None or value > bounds.gt),
+        ("at least", bounds.ge, bounds.ge is None or value >= bounds.ge),
+        ("at most", bounds.le, bounds.le is None or value <= bounds.le),
+    ):
+        if bound is not None and not holds:
+            said = Quantity(float(f"{value:.6g}"), bounds.unit)
+            yield f"{name} is {said}; the formula holds for {word} {Quantity(bound, bounds.unit)}"
 
 
 def _evaluate(node: Node, values: Mapping[str, float]) -> float:

@@ -16,7 +16,7 @@ __all__ = ["check_output", "long_rows", "write_rows"]
 _SUFFIXES = (".csv", ".json", ".parquet")
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, suffixes: Sequence[str] = _SUFFIXES) -> None:
     """Refuse an output file before anything is computed, if it cannot be written.
 
     Raises
@@ -28,12 +28,12 @@ def check_output(path: Path) -> None:
     MissingPartError
         When Parquet is asked for and pyarrow is not installed.
     """
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise BadInputError(
-            f"cannot write {path.suffix or 'a file without suffix'}; known: {', '.join(_SUFFIXES)}",
+            f"cannot write {path.suffix or 'a file without suffix'}; known: {', '.join(suffixes)}",
             code="SIL165",
             where=str(path),
-            fix=Amend({"-o": f"{path.stem}.csv"}, drop=("--output",)),
+            fix=Amend({"-o": f"{path.stem}{suffixes[0]}"}, drop=("--output",)),
         )
     if not path.absolute().parent.is_dir():
         raise NotFoundError("the folder does not exist", where=str(path), fix=f"mkdir -p {path.parent}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from siltomo.engine.resources import in_words, memory_budget, threads
 from siltomo.engine.subjects import Item, Subject
 from siltomo.errors import Amend, TooLargeError
-from siltomo.metrics import Measure
+from siltomo.metrics import Measure, in_stages
 
-__all__ = ["Pass", "make_pass"]
+__all__ = ["Pass", "PlainPass", "make_pass", "make_plain_pass"]
 
 SHARD_PLANES = 64
 """Planes of a stored shard: slabs are whole multiples of it where memory allows, so that none is read twice."""
@@ -22,11 +23,12 @@ LARGEST_SLAB = 512
 
 @dataclass(frozen=True)
 class Pass:
-    """One reading of a label volume that feeds several metrics."""
+    """One reading of a label volume that feeds several metrics; several where a measure needs another first."""
 
     subject: Subject
     items: tuple[Item, ...]
-    measures: tuple[Measure[Any], ...]
+    stages: tuple[tuple[Measure[Any], ...], ...]
+    """What each reading of the volume measures."""
     slab: int
     """Planes of a block."""
     workers: int
@@ -35,6 +37,11 @@ class Pass:
     """Upper bound of the memory taken, with the halo that is tried first."""
     max_halo: int
     """Largest halo that the memory allows; a block that needs more fails, and says so."""
+
+    @property
+    def measures(self) -> tuple[Measure[Any], ...]:
+        """All that is measured."""
+        return tuple(m for stage in self.stages for m in stage)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,9 +57,60 @@ class Pass:
     def read_bytes(self) -> int:
         """Bytes of voxels that are read, margins of the blocks included."""
         depth, height, width = self.shape
-        margin = max(m.after + 2 * m.halo for m in self.measures)
-        planes = depth + margin * (self.blocks - 1)
+        margins = [max(m.after + 2 * m.halo for m in stage) for stage in self.stages]
+        planes = sum(depth + margin * (self.blocks - 1) for margin in margins)
         return planes * height * width * _itemsize(self.subject)
+
+
+@dataclass(frozen=True)
+class PlainPass:
+    """One reading of a label volume for a metric in the plain form, whose blocks are dask's own."""
+
+    subject: Subject
+    items: tuple[Item, ...]
+    """The one that it is for."""
+    workers: int
+    stages: tuple[tuple[Measure[Any], ...], ...] = ((),)
+
+    @property
+    def slab(self) -> int:
+        """Planes of a block."""
+        return min(SHARD_PLANES, self.subject.sample("").shape[0])
+
+    @property
+    def blocks(self) -> int:
+        """How many layers of blocks are read."""
+        return -(-self.subject.sample("").shape[0] // self.slab)
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of voxels that are read, where each is read once."""
+        return math.prod(self.subject.sample("").shape) * _itemsize(self.subject)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of the blocks that are held at once, as labels and twice as floats; the rest is the metric's."""
+        plane = math.prod(self.subject.sample("").shape[1:])
+        return self.slab * plane * (_itemsize(self.subject) + 16) * self.workers
+
+
+def make_plain_pass(item: Item) -> PlainPass:
+    """Plan the pass of a metric in the plain form.
+
+    Raises
+    ------
+    TooLargeError
+        When a single block with two copies as floats needs more memory than is allowed.
+    """
+    one = PlainPass(item.subject, (item,), 1)
+    allowed = memory_budget()
+    if one.peak_bytes > allowed:
+        raise TooLargeError(
+            f"{item.request.name} on {item.subject.columns['segmentation']} needs {in_words(one.peak_bytes)} "
+            f"for a block of {one.slab} planes; allowed are {in_words(allowed)}",
+            fix=Amend(environment={"SILTOMO_MEMORY": f"{-(-one.peak_bytes // 2**20)} MiB"}),
+        )
+    return replace(one, workers=max(1, min(threads(), one.blocks, allowed // one.peak_bytes)))
 
 
 def make_pass(items: Iterable[Item]) -> Pass:
@@ -65,11 +123,12 @@ def make_pass(items: Iterable[Item]) -> Pass:
     """
     items = tuple(items)
     subject = items[0].subject
-    measures = tuple(
-        dict.fromkeys(
+    stages = tuple(
+        in_stages(
             m for item in items for m in item.request.measures(subject.sample(item.request.phase)).values()
         )
     )
+    measures = tuple(m for stage in stages for m in stage)
     allowed, most = memory_budget(), threads()
     depth = subject.sample("").shape[0]
     first = max(m.halo for m in measures)
@@ -80,7 +139,7 @@ def make_pass(items: Iterable[Item]) -> Pass:
         if needed * (1 if slab <= SHARD_PLANES else workers) <= allowed:
             workers = min(workers, allowed // needed)
             halo = _largest_halo(subject, measures, slab, allowed // workers)
-            return Pass(subject, items, measures, slab, workers, needed * workers, halo)
+            return Pass(subject, items, stages, slab, workers, needed * workers, halo)
     raise TooLargeError(
         f"measuring {subject.columns['segmentation']} needs {in_words(needed)} for its smallest block, one "
         f"plane of {' x '.join(map(str, subject.sample('').shape[1:]))} voxels with {first} planes on either "

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.derive import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
-from siltomo.engine.passes import Pass, make_pass
+from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
+from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.resources import in_words
 from siltomo.engine.select import Selection, everything
-from siltomo.engine.states import states_of
+from siltomo.engine.states import ends_of, states_of
 from siltomo.engine.subjects import Item, Subjects, base_item, base_items, find_subjects
 from siltomo.metrics import Request, registry
 from siltomo.model import Status
@@ -26,7 +26,7 @@ class Plan:
 
     rows: tuple[Item | DerivedRow, ...]
     """The rows to come, in the order in which they were asked for."""
-    passes: tuple[Pass, ...]
+    passes: tuple[Pass | PlainPass, ...]
     """The readings of voxels that they need."""
 
     @property
@@ -71,13 +71,17 @@ class Plan:
         for number, one in enumerate(self.passes, 1):
             named = ", ".join(dict.fromkeys(item.request.name for item in one.items))
             lines.append(
-                f"pass {number}: reads {one.subject.columns['segmentation']} once "
+                f"pass {number}: reads {one.subject.columns['segmentation']} {_times(len(one.stages))} "
                 f"({in_words(one.read_bytes)} in {one.blocks} blocks of {one.slab} planes, "
                 f"{in_words(one.peak_bytes)} of memory at once) for {named}"
             )
         if not self.passes:
             lines.append("no voxel needs to be read")
         return "\n".join(lines)
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _heading(name: str, request: Request) -> str:
@@ -117,6 +121,8 @@ def _fate(item: Item) -> str:
     if not item.to_compute:
         return f"{item.status}: {item.reason}"
     labels = item.subject.segmentation
+    if not item.request.phase:
+        return "to compute on all its phases"
     values = () if labels is None else labels.values_of(item.request.phase)
     return f"to compute on {item.request.phase} = {', '.join(map(str, values))}"
 
@@ -157,10 +163,12 @@ def make_plan(
     resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
     rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
     waiting: dict[str, list[Item]] = defaultdict(list)
-    for item in Plan(rows, ()).items:
-        if item.to_compute:
+    needed = [item for item in Plan(rows, ()).items if item.to_compute]
+    for item in needed:
+        if not item.request.metric.plain:
             waiting[str(item.subject.columns["segmentation"])].append(item)
-    return Plan(rows, tuple(make_pass(group) for group in waiting.values()))
+    plain = [make_plain_pass(item) for item in needed if item.request.metric.plain]
+    return Plan(rows, (*(make_pass(group) for group in waiting.values()), *plain))
 
 
 def _rows(
@@ -168,4 +176,7 @@ def _rows(
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
         return base_items(catalog, request, subjects)
-    return (DerivedRow(state, resolver.node(request, state)) for state in states_of(subjects.scans))
+    states = states_of(subjects.scans)
+    if request.metric.states != "every state":
+        states = ends_of(states, request.metric.states.removeprefix("end of "))
+    return (DerivedRow(state, resolver.node(request, state)) for state in states)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from siltomo.engine.derive import DerivedRow, derive
+from siltomo.engine.derive import derive
+from siltomo.engine.resolve import DerivedRow
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Request
 from siltomo.model import MetricResult, Status
 
-__all__ = ["Row", "base_row", "derived_row", "failed"]
+__all__ = ["Row", "base_row", "derived_row", "failed", "row_columns"]
 
 Row = dict[str, Any]
 """One line of a table of results."""
@@ -35,6 +36,7 @@ def _empty(request: Request, columns: Mapping[str, Any]) -> Row:
         "parameters": dict(request.parameters),
         "conventions": {},
         "flags": [],
+        "companions": {},
         "key": "",
         "reused": False,
         "inputs": [],
@@ -58,6 +60,7 @@ def base_row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
         reason=result.reason,
         conventions=dict(result.conventions),
         flags=list(result.flags),
+        companions=dict(result.companions),
     )
     if result.values is not None and result.coordinate is not None:
         del row["value"]
@@ -65,12 +68,14 @@ def base_row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
     return row
 
 
-def derived_row(row: DerivedRow, found: Mapping[str, MetricResult | str]) -> Row:
-    """Return the row of a derived metric, computed from the results of its inputs."""
+def row_columns(row: Item | DerivedRow) -> dict[str, Any]:
+    """Return where a row belongs: formulation, cell, scan, state."""
+    if isinstance(row, Item):
+        return row.subject.columns
     state = row.state
     shared = [subject.columns for subject in state.subjects]
     same = {name: _only(columns[name] for columns in shared) for name in ("formulation", "mode", "voltage")}
-    columns = {
+    return {
         "formulation": same["formulation"],
         "cell": state.cell,
         "scan": None,
@@ -84,7 +89,11 @@ def derived_row(row: DerivedRow, found: Mapping[str, MetricResult | str]) -> Row
         "voxel_size": None,
         "segmentation": None,
     }
-    made = {**_empty(row.request, columns), **derive(row, found)}
+
+
+def derived_row(row: DerivedRow, found: Mapping[str, MetricResult | str]) -> Row:
+    """Return the row of a derived metric, computed from the results of its inputs."""
+    made = {**_empty(row.request, row_columns(row)), **derive(row, found)}
     if row.request.metric.assume:
         made["conventions"] = {"assumption": row.request.metric.assume}
     return made

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from siltomo.engine.subjects import Subject
 
-__all__ = ["State", "capacity_of", "states_of"]
+__all__ = ["State", "capacity_of", "ends_of", "states_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,22 @@ def states_of(subjects: Iterable[Subject]) -> list[State]:
             )
             made.append(State(cell, cycle, half, capacity, own))
     return sorted(made, key=lambda s: (s.cell, s.cycle, s.half, s.capacity or 0.0))
+
+
+def ends_of(states: Iterable[State], half: str) -> list[State]:
+    """Return the last state of each half-cycle of a kind: the one of the largest capacity.
+
+    Where some of several states do not say their capacity, which one is last is not known; all are returned.
+    """
+    groups: dict[tuple[str, int], list[State]] = defaultdict(list)
+    for state in states:
+        if state.half == half:
+            groups[state.cell, state.cycle].append(state)
+    made = []
+    for members in groups.values():
+        known = [s for s in members if s.capacity is not None]
+        made += [max(known, key=lambda s: s.capacity or 0.0)] if len(known) == len(members) else members
+    return made
 
 
 def capacity_of(subject: Subject) -> float | None:

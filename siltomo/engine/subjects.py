@@ -16,7 +16,16 @@ from siltomo.engine.select import Selection, everything
 from siltomo.metrics import Request, Sample
 from siltomo.model import OUTSIDE, Cell, Formulation, MetricResult, Scan, Segmentation, Status
 
-__all__ = ["Item", "Subject", "Subjects", "base_item", "base_items", "find_subjects", "scan_columns"]
+__all__ = [
+    "Item",
+    "Subject",
+    "Subjects",
+    "base_item",
+    "base_items",
+    "can_answer",
+    "find_subjects",
+    "scan_columns",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,8 @@ class Subject:
             spacing_um=self.scan.voxel_size.um,
             domain=str(labels.domain),
             min_feature_um=None if labels.min_feature is None else labels.min_feature.value,
+            phases=tuple((name, labels.values_of(name)) for name in labels.phase_names),
+            depth_axis=self.scan.depth_axis or "",
         )
 
 
@@ -133,16 +144,27 @@ def base_items(catalog: Catalog, request: Request, subjects: Subjects) -> Iterab
     by_scan = subjects.by_scan
     for alone in subjects.scans:
         here = by_scan.get(alone.scan.id, [])
-        having = [s for s in here if s.segmentation and request.phase in s.segmentation.phase_names]
-        for subject in having:
+        having = [subject for subject in here if _has_phase(request, subject)]
+        able = [subject for subject in having if can_answer(request, subject)]
+        for subject in able or having:
             yield base_item(catalog, request, subject)
         if not having:
             yield Item(request, alone, status=Status.MISSING, reason=_why_missing(alone, here, request.phase))
 
 
+def can_answer(request: Request, subject: Subject) -> bool:
+    """Return whether a base metric may have a value on a segmentation, as far as its phases tell."""
+    return _has_phase(request, subject) and not request.lacks(subject.sample(request.phase))
+
+
+def _has_phase(request: Request, subject: Subject) -> bool:
+    labels = subject.segmentation
+    return labels is not None and (not request.phase or request.phase in labels.phase_names)
+
+
 def _why_missing(alone: Subject, here: list[Subject], phase: str) -> str:
     scan = alone.scan.id
-    add = f"siltomo segment import {scan} FILE --phases 1={phase}"
+    add = f"siltomo segment import {scan} FILE --phases 1={phase or 'collector,2=separator'}"
     if not here:
         return f"scan {scan} has no segmentation; add one: {add}"
     there = {n for s in here if s.segmentation for n in s.segmentation.phase_names}
@@ -159,7 +181,10 @@ def base_item(catalog: Catalog, request: Request, subject: Subject) -> Item:
     if volume is None or missing:
         reason = f"{len(missing)} planes of the scan are missing: register it again without --allow-gaps"
         return Item(request, subject, status=Status.REFUSED, reason=reason)
-    key = result_key(request, subject.sample(request.phase), volume.content)
+    sample = request.seen(subject.sample(request.phase))
+    if reason := request.lacks(sample):
+        return Item(request, subject, status=Status.UNDEFINED, reason=reason)
+    key = result_key(request, sample, volume.content)
     stored = catalog.store.find_result(key)
     kept = None if stored is None else MetricResult.model_validate(stored.body)
     return Item(request, subject, key, kept)

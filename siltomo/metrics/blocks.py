@@ -8,14 +8,14 @@ Measures are frozen and compare by value: metrics that need the same one share o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "Measure", "PlaneReader", "Sample", "Slab"]
+__all__ = ["Labels", "Measure", "PlaneReader", "Sample", "Slab", "in_stages"]
 
 PlaneReader = Callable[[int, int], NDArray[Any]]
 """Read the label planes ``start`` to ``stop`` (excluded), shape (stop - start, y, x)."""
@@ -44,6 +44,18 @@ class Sample:
     """The whole of fractions."""
     min_feature_um: float | None = None
     """Smallest feature that can be trusted, in um."""
+    phases: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """All phases with their label values, for what asks where in the electrode it is; else left out."""
+    depth_axis: str = ""
+    """The declared depth axis, for what asks where in the electrode it is."""
+
+    def values_of(self, name: str) -> tuple[int, ...]:
+        """Return the label values of any phase; none when it is not named."""
+        return dict(self.phases).get(name, ())
+
+    def without_surroundings(self) -> Sample:
+        """Return what is known of the phase alone."""
+        return replace(self, phases=(), depth_axis="") if self.phases or self.depth_axis else self
 
     @property
     def phase_values(self) -> int | tuple[int, ...]:
@@ -89,6 +101,8 @@ class Slab:
         Planes below the slab that will be asked for, and are read together with it.
     max_halo
         Planes on either side that a measure may read besides, by the memory it was given; None for any.
+    known
+        The totals of the measures that those of this slab need.
     """
 
     def __init__(
@@ -100,8 +114,10 @@ class Slab:
         *,
         after: int = 0,
         max_halo: int | None = None,
+        known: Mapping[Measure[Any], Any] | None = None,
     ) -> None:
         self._read = read
+        self.known: Mapping[Measure[Any], Any] = known or {}
         self.start, self.stop, self.depth, self.max_halo = start, stop, depth, max_halo
         self._last = min(depth, stop + after)
 
@@ -133,6 +149,18 @@ class Measure(ABC, Generic[T]):
     """Planes below a slab that belong to its measurement."""
     halo: ClassVar[int] = 0
     """Planes on either side that are read besides; the first guess where the data decide."""
+    surroundings: ClassVar[bool] = False
+    """Whether it asks where in the electrode it is: for the other phases and the depth axis."""
+
+    @property
+    def needs(self) -> tuple[Measure[Any], ...]:
+        """Measures whose totals must be known before; the volume is read once more after them."""
+        return ()
+
+    @classmethod
+    def lacks(cls, sample: Sample) -> str:  # noqa: ARG003
+        """Say why a sample cannot be measured, as far as its phases tell; empty when it can."""
+        return ""
 
     @abstractmethod
     def measure(self, slab: Slab) -> T:
@@ -145,3 +173,22 @@ class Measure(ABC, Generic[T]):
     @abstractmethod
     def memory(self, planes: int, halo: int) -> int:
         """Return an upper bound of the bytes taken while planes with a halo are measured, labels left out."""
+
+
+def in_stages(measures: Iterable[Measure[Any]]) -> list[tuple[Measure[Any], ...]]:
+    """Sort measures, and those that they need, into readings of the volume: needed ones come before.
+
+    Each reading holds every measure that can be taken in it, once.
+    """
+    stages: list[dict[Measure[Any], None]] = []
+
+    def place(measure: Measure[Any]) -> int:
+        at = max((place(needed) + 1 for needed in measure.needs), default=0)
+        while len(stages) <= at:
+            stages.append({})
+        stages[at][measure] = None
+        return at
+
+    for measure in measures:
+        place(measure)
+    return [tuple(stage) for stage in stages]

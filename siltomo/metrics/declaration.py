@@ -6,17 +6,23 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from siltomo.errors import BadInputError, RegistrationError, UnitError
 from siltomo.metrics.blocks import Measure
 from siltomo.metrics.inputs import Field, From
+from siltomo.metrics.plain import Labels
+from siltomo.metrics.values import Distribution, Scalar
 from siltomo.model.fields import In
 from siltomo.units import Quantity, dimension
 
-__all__ = ["Metric", "Parameter", "Setting", "declared"]
+__all__ = ["Metric", "Parameter", "Setting", "States", "declared"]
 
 Setting = str | int | float | bool
+
+States = Literal["every state", "end of lithiation", "end of delithiation"]
+"""The states that get a row: every one that was scanned, or the last one of each such half-cycle."""
 
 _PHASE = r"(?P<phase>[a-z][a-z0-9_]*)"
 
@@ -73,11 +79,34 @@ class Metric:
     assume: str
     """What must hold for the formula, where that is more than its inputs."""
     package: str
+    valid: Mapping[str, In]
+    """Of a derived metric: argument of the function to the bounds within which its formula holds."""
+    plain: str
+    """Of a base metric in the plain form: its argument that takes the labels."""
+    states: States
+    """Of a derived metric: the states of a cell that get a row."""
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """Names of the arguments of its function."""
+        return frozenset(inspect.signature(self.function).parameters)
 
     @property
     def kind(self) -> str:
         """``base`` or ``derived``."""
         return "derived" if self.queries else "base"
+
+    @property
+    def gives(self) -> str:
+        """``number``, or ``distribution`` for a metric that is declared to return one (or a profile)."""
+        hint = get_type_hints(self.function).get("return")
+        kinds = get_args(hint) or (hint,)
+        return "distribution" if Distribution in kinds and Scalar not in kinds else "number"
+
+    @property
+    def surroundings(self) -> bool:
+        """Whether it asks where in the electrode it is: for all phases and the depth axis."""
+        return bool(self.plain) or any(kind.surroundings for kind in self.measures.values())
 
     @property
     def summary(self) -> str:
@@ -113,6 +142,7 @@ def declared(
     fixed: Mapping[str, Setting],
     phases: tuple[str, ...],
     assume: str,
+    states: States = "every state",
 ) -> Metric:
     """Read a declaration; raises ``RegistrationError`` for a unit or an argument that cannot be."""
     try:
@@ -122,23 +152,32 @@ def declared(
     hints = get_type_hints(function, include_extras=True)
     measures: dict[str, type[Measure[Any]]] = {}
     queries: dict[str, From | Field] = {}
+    valid: dict[str, In] = {}
     parameters: list[Parameter] = []
+    plain = ""
     for argument in inspect.signature(function).parameters.values():
         marks = get_args(hints.get(argument.name))[1:]
         if argument.kind is argument.KEYWORD_ONLY:
             if argument.name not in fixed:
                 parameters.append(_parameter(name, argument, hints[argument.name]))
+        elif hints.get(argument.name) is Labels:
+            plain = argument.name
         elif found := [m for m in marks if isinstance(m, type) and issubclass(m, Measure)]:
             measures[argument.name] = found[0]
         elif asked := [m for m in marks if isinstance(m, From | Field)]:
             queries[argument.name] = asked[0]
+            if bounds := [mark for mark in marks if isinstance(mark, In)]:
+                valid[argument.name] = bounds[0]
         elif argument.name != "sample":
             # an argument without a mark is the metric of that name
             queries[argument.name] = From(argument.name)
-    if measures and queries:
+    measured = [*measures, *([plain] if plain else [])]
+    if (measured and queries) or (plain and measures):
         raise RegistrationError(
-            f"metric {name!r} mixes measures ({', '.join(measures)}) with results ({', '.join(queries)}): "
+            f"metric {name!r} mixes measures ({', '.join(measured)}) with results ({', '.join(queries)}): "
             "measure in a base metric, and combine in a derived one"
+            if queries
+            else f"metric {name!r} takes labels ({plain}) and measures ({', '.join(measures)}): one or the other"
         )
     package = function.__module__.split(".")[0]
     return Metric(
@@ -153,6 +192,9 @@ def declared(
         phases,
         assume,
         package,
+        valid,
+        plain,
+        states,
     )
 
 

@@ -199,7 +199,7 @@ def local_thickness_distribution(
     named: Literal["width", "thickness"] = "width",
     convention: ThicknessConvention = "open_ball",
     bin_width: BinWidth = None,
-) -> Answer:
+) -> Distribution | Undefined:
     """Share of the phase's volume by local thickness, in bins of equal width; the shares add up to 1.
 
     Each value stands at the centre of its bin; a bin holds its lower edge. Without bin_width the bins are

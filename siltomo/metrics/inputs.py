@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from siltomo.model.fields import In
-from siltomo.model.words import HalfCycle, Mode, Scale
+from siltomo.model.words import Domain, HalfCycle, Mode, Scale
 
 __all__ = ["FIELDS", "Field", "From", "Match"]
 
@@ -29,9 +29,13 @@ class From:
     Parameters
     ----------
     metric
-        Name of the metric.
+        Name of the metric; ``{phase}`` in it is replaced by ``phase``.
     scale, mode, half
         Only scans of this scale, mode, half-cycle.
+    phase
+        The phase, for a name with ``{phase}`` in it.
+    domain
+        Only segmentations of this domain: the whole that their fractions are fractions of.
     cycle
         The scan of this cycle, rather than of the row's own; 0 is the pristine cell.
     cycle_offset
@@ -44,15 +48,22 @@ class From:
     scale: Scale | str | None = None
     mode: Mode | str | None = None
     half: HalfCycle | str | None = None
+    phase: str = ""
+    domain: Domain | str | None = None
     cycle: int | None = None
     cycle_offset: int = 0
     min_feature: str | None = None
 
     def __post_init__(self) -> None:
         # a misspelt word would select nothing, forever
-        for word, known in ((self.scale, Scale), (self.mode, Mode), (self.half, HalfCycle)):
+        words = ((self.scale, Scale), (self.mode, Mode), (self.half, HalfCycle), (self.domain, Domain))
+        for word, known in words:
             if word is not None:
                 known(word)
+        if ("{phase}" in self.metric) != bool(self.phase):
+            raise ValueError(f"{self.metric!r}: give phase= with a name that holds {{phase}}, and only then")
+        object.__setattr__(self, "metric", self.metric.replace("{phase}", self.phase))
+        object.__setattr__(self, "phase", "")
         if self.min_feature is not None:
             In("um", gt=0).read(self.min_feature)
         if self.cycle is not None and self.cycle_offset:
@@ -67,6 +78,8 @@ class From:
     def words(self) -> str:
         """The query in words."""
         parts = [str(part) for part in (self.scale, self.mode, self.half) if part is not None]
+        if self.domain is not None:
+            parts.append(f"of the {self.domain}")
         if self.cycle is not None:
             parts.append(f"cycle {self.cycle}")
         if self.cycle_offset:

@@ -27,6 +27,7 @@ __all__ = [
     "Components",
     "Connectivity",
     "Estimator",
+    "Footprint",
     "MeshArea",
     "Thickness",
     "ThicknessConvention",
@@ -67,6 +68,25 @@ class Voxels(Measure[VoxelCount]):
 
     def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL
+
+
+@dataclass(frozen=True)
+class Footprint(Measure[NDArray[np.bool_]]):
+    """Find the columns along z that hold a voxel of the domain, as an array of shape (y, x)."""
+
+    def measure(self, slab: Slab) -> NDArray[np.bool_]:
+        if not self.sample.outside:
+            return np.ones(self.sample.shape[1:], np.bool_)
+        seen = np.zeros(self.sample.shape[1:], np.bool_)
+        for plane in slab.labels():
+            seen |= ~np.isin(plane, self.sample.outside)
+        return seen
+
+    def merge(self, upper: NDArray[np.bool_], lower: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return upper | lower
+
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
+        return _SMALL + 4 * self.sample.plane
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siltomo.errors import CheckFailedError, RegistrationError
-from siltomo.metrics.blocks import Sample, Slab
+from siltomo.metrics.blocks import Measure, Sample, Slab, in_stages
 from siltomo.metrics.declaration import Metric
+from siltomo.metrics.plain import labelled_array
 from siltomo.metrics.values import Answer, Distribution, Scalar
 from siltomo.units import dimension, registry, same_dimension
 
@@ -22,6 +24,7 @@ __all__ = ["coherent_factor", "prove_scaling", "prove_units"]
 TOLERANCE = 1e-9
 
 
+@cache
 def coherent_factor(unit: str) -> float:
     """Return what a number in a unit is multiplied by to be in coherent base units.
 
@@ -91,7 +94,8 @@ def prove_scaling(request: Request) -> None:
         When it does not; both powers are named.
     """
     expected = _length_power(request.metric.unit)
-    small, large = (_probe(request, edge) for edge in (0.5, 1.0))
+    # edges that default bins, of 1, 2, 5 times a power of ten, follow
+    small, large = (_probe(request, edge) for edge in (0.25, 0.5))
     if not isinstance(small, Scalar | Distribution) or type(small) is not type(large):
         raise CheckFailedError(f"metric {request.name!r} gives no value on the probe: {small}")
     pairs = zip(_numbers(small), _numbers(large), strict=True)
@@ -110,17 +114,32 @@ def _length_power(unit: str) -> float:
 
 
 def _probe(request: Request, edge: float) -> Answer:
-    """Compute the metric on a fixed porous sample of 12^3 voxels."""
-    labels = (np.random.default_rng(7).random((12, 12, 12)) < 0.4).astype(np.uint8)
+    """Compute the metric on a fixed porous sample; on one between two layers, where it asks for them."""
+    random = np.random.default_rng(7)
+    labels = (random.random((12, 12, 12)) < 0.4).astype(np.uint8)
     labels[3:9, 3:9, 3:9] = 1
-    sample = Sample(request.phase or "phase", (1,), (), (12, 12, 12), (edge, edge, edge))
-    totals = {
-        name: measure.measure(Slab(lambda a, b: labels[a:b], 0, 12, 12, after=measure.after))
-        for name, measure in request.measures(sample).items()
-    }
-    return request.finish(totals, sample)
+    phases: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    if request.metric.surroundings:
+        layers = np.full((5, 12, 12), 2, np.uint8), labels, np.full((5, 12, 12), 3, np.uint8)
+        labels = np.concatenate(layers)
+        labels[16][random.random((12, 12)) < 0.3] = 3
+        phases = ((request.phase or "crack", (1,)), ("collector", (2,)), ("separator", (3,)), ("solid", (0,)))
+    depth = len(labels)
+    sample = Sample(request.phase or "phase", (1,), (), (depth, 12, 12), (edge, edge, edge), phases=phases)
+    if request.metric.plain:
+        return request.evaluate(labelled_array(labels, request.seen(sample)), sample)
+    measures = request.measures(sample)
+    totals: dict[Measure[Any], Any] = {}
+    for stage in in_stages(measures.values()):
+        known = dict(totals)
+        for measure in stage:
+            slab = Slab(lambda a, b: labels[a:b], 0, depth, depth, after=measure.after, known=known)
+            totals[measure] = measure.measure(slab)
+    return request.finish({name: totals[measure] for name, measure in measures.items()}, sample)
 
 
 def _numbers(answer: Scalar | Distribution) -> tuple[float, ...]:
     """Return what must scale; the shares of a distribution stay, their coordinate need not line up."""
-    return (answer.value,) if isinstance(answer, Scalar) else (math.fsum(answer.values),)
+    if isinstance(answer, Scalar):
+        return (answer.value,)
+    return (math.fsum(value for value in answer.values if value is not None),)

@@ -6,7 +6,6 @@ measures or is computed from, its parameters. ``{phase}`` in a name stands for a
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,8 +14,9 @@ from typing import Any, TypeVar
 
 from siltomo.errors import BadInputError, NotFoundError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample
-from siltomo.metrics.declaration import Metric, Setting, declared
+from siltomo.metrics.declaration import Metric, Setting, States, declared
 from siltomo.metrics.inputs import From
+from siltomo.metrics.plain import Labels, answer_of
 from siltomo.metrics.probes import prove_units
 from siltomo.metrics.values import Answer
 
@@ -37,8 +37,19 @@ class Request:
     phase: str
     parameters: Mapping[str, Setting | None]
 
+    def seen(self, sample: Sample) -> Sample:
+        """Return what the metric may know of a sample: its result depends on no more."""
+        return sample if self.metric.surroundings else sample.without_surroundings()
+
+    def lacks(self, sample: Sample) -> str:
+        """Say why a sample has no value, as far as its phases tell; empty when it may have one."""
+        if not self.metric.surroundings:
+            return ""
+        return next(filter(None, (kind.lacks(sample) for kind in self.metric.measures.values())), "")
+
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
         """Return the measures that a base metric needs on a sample, by argument."""
+        sample = self.seen(sample)
         return {argument: self._measure(kind, sample) for argument, kind in self.metric.measures.items()}
 
     def _measure(self, kind: type[Measure[Any]], sample: Sample) -> Measure[Any]:
@@ -48,13 +59,19 @@ class Request:
     @property
     def settings(self) -> dict[str, Setting | None]:
         """What the function takes besides its inputs."""
-        wanted = inspect.signature(self.metric.function).parameters
         every = {**self.parameters, **self.metric.fixed}
-        return {name: value for name, value in every.items() if name in wanted}
+        return {name: value for name, value in every.items() if name in self.metric.arguments}
+
+    def evaluate(self, labels: Labels, sample: Sample) -> Answer:
+        """Compute the answer of a plain metric on a label volume, on the threads of this process."""
+        about = {"sample": self.seen(sample)} if "sample" in self.metric.arguments else {}
+        found = self.metric.function(**{self.metric.plain: labels}, **about, **self.settings)
+        return answer_of(found.compute() if hasattr(found, "compute") else found, self.metric.unit)
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer of a base metric from the totals of its measures."""
-        answer: Answer = self.metric.function(**totals, sample=sample, **self.settings)
+        about = {"sample": self.seen(sample)} if "sample" in self.metric.arguments else {}
+        answer: Answer = self.metric.function(**totals, **about, **self.settings)
         return answer
 
 
@@ -66,14 +83,17 @@ def metric(
     fixed: Mapping[str, Setting] | None = None,
     phases: Iterable[str] = (),
     assume: str = "",
+    states: States = "every state",
 ) -> Callable[[F], F]:
     """Declare a metric.
 
-    A base metric takes the totals of the measures that its annotations name
+    A base metric in the plain form takes ``labels: Labels``, a lazy xarray array, and returns one: a number, or
+    a profile over its coordinate. In the block form it takes the totals of the measures that its annotations name
     (``Annotated[Total, MeasureClass]``), the sample, and returns an answer in the declared unit with lengths
     in um. A derived metric takes the results and fields that its annotations name
     (``Annotated[float, From(...)]``, ``Annotated[float, Field(...)]``; an argument without a mark is the
-    metric of that name) as floats in coherent units and returns a float. Keyword-only arguments are
+    metric of that name) as floats in coherent units and returns a float; ``In(...)`` beside a query bounds
+    the values for which the formula holds, and outside them a row says so. Keyword-only arguments are
     parameters. A function may be decorated several times: each is a metric of its own.
 
     Parameters
@@ -90,6 +110,8 @@ def metric(
         Phases under which the metric is listed.
     assume
         What must hold for the formula, where that is more than its inputs; stands in every row.
+    states
+        Of a derived metric: which states of a cell get a row.
 
     Raises
     ------
@@ -106,6 +128,7 @@ def metric(
             fixed=fixed or {},
             phases=tuple(phases),
             assume=assume,
+            states=states,
         )
         registry.add(made)
         return function

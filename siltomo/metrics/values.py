@@ -19,18 +19,22 @@ class Scalar:
     """Choices that change the number."""
     flags: tuple[str, ...] = ()
     """Doubts about the number."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Quantities that belong to it, such as its spread, as text with their unit."""
 
 
 @dataclass(frozen=True)
 class Distribution:
     """Numbers in the declared unit, each at a value of a coordinate."""
 
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
+    """None where there is no value; a flag says why."""
     coordinate: tuple[float, ...]
     coordinate_name: str
     coordinate_unit: str
     conventions: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    companions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

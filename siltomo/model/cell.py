@@ -48,6 +48,18 @@ class Cell(Record):
             return None
         return Quantity(math.pi * self.diameter.m_as("cm") ** 2 / 4, "cm^2")
 
+    @property
+    def silicon_loading(self) -> Quantity | None:
+        """Silicon per area of the electrode in mg_Si/cm^2: as declared, else its mass over its area."""
+        if self.loading is not None or self.si_mass is None or self.area is None or self.diameter is None:
+            return self.loading
+        value = self.si_mass.value / self.area.value
+        shares = [
+            (self.si_mass.uncertainty or 0.0) / self.si_mass.value,
+            2 * (self.diameter.uncertainty or 0.0) / self.diameter.value,
+        ]
+        return Quantity(value, "mg_Si/cm^2", value * math.hypot(*shares) or None)
+
     @model_validator(mode="after")
     def _mass_and_loading_agree(self) -> Self:
         if self.si_mass is None or self.loading is None or self.area is None:

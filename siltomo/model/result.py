@@ -78,8 +78,8 @@ class MetricResult(Model):
     """Why there is none."""
     value: float | None = None
     """The value, for a scalar."""
-    values: tuple[float, ...] | None = None
-    """The values, for a profile or a distribution."""
+    values: tuple[float | None, ...] | None = None
+    """The values, for a profile or a distribution; null where there is none, and a flag says why."""
     coordinate: Coordinate | None = None
     """What the values are listed against."""
     uncertainty: Uncertainty = Uncertainty()
@@ -88,6 +88,8 @@ class MetricResult(Model):
     """Choices that change the number: connectivity, estimator, the whole of a fraction."""
     flags: tuple[str, ...] = ()
     """Doubts, such as "below_resolution"."""
+    companions: dict[str, str] = Field(default_factory=dict)
+    """Quantities that belong to the value, such as its spread over the field of view."""
     provenance: Provenance
     """How it was made."""
 

@@ -190,6 +190,9 @@ class Scan(Record):
     """Where the voxel size comes from, such as "user" or "ImageJ TIFF header"."""
     resolution: Length | None = None
     """Smallest resolved feature, where measured."""
+    depth_axis: Annotated[str, Field(pattern=r"^[+-]?[zyx]$")] | None = None
+    """Axis along the electrode's thickness, with the direction from collector to separator where that is known:
+    "z", "+z", "-y"; read off the labels where it is not declared."""
     acquisition: Acquisition = Acquisition()
     """How it was measured."""
     volume: Volume | None = None

@@ -37,6 +37,8 @@ class Segmentation(Record):
     """The whole that fractions are fractions of; voxels named "outside" are not part of it."""
     min_feature: Annotated[Quantity, In("um", gt=0)] | None = None
     """Smallest feature that can be trusted."""
+    max_feature: Annotated[Quantity, In("um", gt=0)] | None = None
+    """Largest feature that is counted, where larger ones were left out or left to a coarser scan."""
     method: str = ""
     """How the labels were made, such as "ilastik 1.4 pixel classification"."""
     volume: Volume | None = None
@@ -53,6 +55,13 @@ class Segmentation(Record):
                 raise ValueError(f"label value {value} is given {values.count(value)} names: {names}")
         if self.phase_names == ():
             raise ValueError("every label value is 'outside': name at least one phase")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_make_a_window(self) -> Self:
+        smallest, largest = self.min_feature, self.max_feature
+        if smallest is not None and largest is not None and largest.value <= smallest.value:
+            raise ValueError(f"max_feature ({largest}) is not larger than min_feature ({smallest})")
         return self
 
     @property

@@ -254,3 +254,127 @@ def test_fractions_of_different_wholes_need_an_assumption(cli: Cli, two_scales: 
     finally:
         registry._metrics.clear()
         registry._metrics.update(known)
+
+
+def gas_scan(cli: Cli, folder: Path, *, outside: bool) -> None:
+    """A separator of 20^3 voxels of 10 um: a bubble of 4^3, fibres (2), electrolyte (3); a corner outside."""
+    labels = np.full((20, 20, 20), 3, np.uint8)
+    labels[4:8, 4:8, 4:8] = 1
+    labels[:, :, 15:] = 2
+    if outside:
+        labels[:, 10:, :10] = 9
+    np.save(folder / "gas.npy", labels)
+    words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", 1, "--half", "lithiation"]
+    cli("catalog", "add", "gas.npy", *words, "--voxel-size", "10 um", "--domain", "separator", "--id", "g")
+    phases = "1=gas,2=separator,3=electrolyte,9=outside" if outside else "1=gas,2=separator,3=electrolyte"
+    assert cli("segment", "import", "g", "gas.npy", "--phases", phases, "--id", "g-seg").code == 0
+
+
+@pytest.mark.parametrize(("outside", "area"), [(False, 1.0), (True, 0.75)])
+def test_gas_per_gram_takes_the_silicon_below_the_field_of_view(
+    cli: Cli, two_scales: Path, outside: bool, area: float
+) -> None:
+    gas_scan(cli, two_scales, outside=outside)
+    where = "half == 'lithiation'"
+    row = rows(cli, "gas_volume_per_si_mass", where=where)["zn1", 1]
+    assert row["status"] == "missing"
+    assert "siltomo cell set zn1 --loading ..." in row["reason"]
+    assert cli("cell", "set", "zn1", "--si-mass", "0.1237 mg_Si", "--diameter", "3 mm").code == 0
+    volume = rows(cli, "gas_volume", where=where)["zn1", 1]
+    assert (volume["value"], volume["unit"]) == (pytest.approx(64e-6), "mm^3")
+    row = rows(cli, "gas_volume_per_si_mass", where=where)["zn1", 1]
+    loading = 0.1237 / (np.pi * 0.15**2)  # mg_Si/cm^2
+    field_of_view = area * 0.02**2  # cm^2
+    assert row["value"] == pytest.approx(64e-9 / (loading * 1e-3 * field_of_view), rel=1e-9)
+    assert row["unit"] == "cm^3/g_Si"
+    assert "times the area of the field of view" in row["conventions"]["assumption"]
+    solid = rows(cli, "sei_volume_from_gas", where=where)["zn1", 1]
+    assert solid["value"] == pytest.approx(row["value"] / 22.414 * 73.89 / 2.11, rel=1e-4)
+    circle = rows(cli, "gas_volume_per_si_mass", where=where, set="field_of_view=inscribed_circle")
+    assert circle["zn1", 1]["value"] == pytest.approx(row["value"] * area / (np.pi / 4))
+    share = rows(cli, "separator_gas_fraction", where=where)["zn1", 1]
+    labels = 64 / (20 * 20 * 15) if not outside else 64 / (20 * 20 * 15 - 20 * 10 * 10)
+    assert share["value"] == pytest.approx(labels)
+
+
+def test_windows_of_sizes_that_overlap_are_doubted(cli: Cli, two_scales: Path) -> None:
+    where = "cell == 'zn1' and cycle == 1"
+    flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
+    assert "the smallest trusted feature of zn1-c1-micro-seg, zn1-c1-nano-seg is not stated" in flags[-1]
+    cli("segment", "set", "zn1-c1-micro-seg", "--min-feature", "0.65 um")
+    cli("segment", "set", "zn1-c1-nano-seg", "--min-feature", "0.1 um")
+    flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
+    assert flags[-1] == "overlapping_windows: features from 0.65 um may be counted in both macro and nano"
+    cli("segment", "set", "zn1-c1-nano-seg", "--max-feature", "0.65 um")
+    assert rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"] == []
+
+
+def electrode(cli: Cli, folder: Path, cycle: int, half: str, thickness: int, capacity: str = "") -> None:
+    """An electrode of so many planes with a crack, on a collector and below a separator."""
+    labels = np.full((60, 20, 20), 3, np.uint8)
+    labels[:5] = 2
+    labels[5 : 5 + thickness] = 4
+    labels[10:15, 8:12] = 1
+    np.save(folder / "electrode.npy", labels)
+    id_ = f"e{cycle}-{half}-{capacity.split(maxsplit=1)[0] if capacity else ''}".rstrip("-")
+    words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--cycle", cycle, "--half", half]
+    words += ["--capacity", capacity] if capacity else []
+    size = ["--voxel-size", "1 um", "--domain", "cell", "--id", id_]
+    assert cli("catalog", "add", "electrode.npy", *words, *size).code == 0
+    phases = "1=crack,2=collector,3=separator,4=solid"
+    assert cli("segment", "import", id_, "electrode.npy", "--phases", phases).code == 0
+
+
+@pytest.fixture
+def breathing(cli: Cli, tmp_path: Path) -> Path:
+    """An electrode of 20 um that swells to 40 um, and is left at 30, then 35 um."""
+    cli("init", ".")
+    cli("formulation", "add", "zn")
+    cli("cell", "add", "zn1", "--formulation", "zn", "--initial-thickness", "19 um")
+    electrode(cli, tmp_path, 0, "pristine", 20)
+    electrode(cli, tmp_path, 1, "lithiation", 40, "3000 mAh/g_Si")
+    electrode(cli, tmp_path, 1, "delithiation", 38, "500 mAh/g_Si")
+    electrode(cli, tmp_path, 1, "delithiation", 30, "2500 mAh/g_Si")
+    electrode(cli, tmp_path, 3, "delithiation", 35, "2600 mAh/g_Si")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("breathing")
+def test_expansions_from_volumes(cli: Cli) -> None:
+    answer = cli("compute", "metric", "electrode_thickness_expansion", "--json").data
+    found = {(row["cycle"], row["half"], row["capacity"]): row for row in answer}
+    values = {key: row["value"] for key, row in found.items()}
+    assert values == {
+        (0, "pristine", None): 0,
+        (1, "lithiation", 3000): pytest.approx(1.0),
+        (1, "delithiation", 500): pytest.approx(0.9),
+        (1, "delithiation", 2500): pytest.approx(0.5),
+        (3, "delithiation", 2600): pytest.approx(0.75),
+    }
+    assert found[0, "pristine", None]["uncertainty"] == 0
+    edge = found[1, "lithiation", 3000]["uncertainty_parts"]["discretisation"]
+    assert 0 < edge < 0.1
+
+
+@pytest.mark.usefixtures("breathing")
+def test_a_formula_outside_its_range_gives_no_number(cli: Cli) -> None:
+    answer = cli("compute", "metric", "normalized_thickness_expansion", "--json").data
+    found = {(row["cycle"], row["capacity"]): row for row in answer}
+    assert found[1, 3000]["value"] == pytest.approx(3579 / 3000)
+    early = found[1, 500]
+    assert (early["status"], early["value"]) == ("undefined", None)
+    assert early["reason"] == "capacity is 500 mAh/g_Si; the formula holds for at least 716 mAh/g_Si"
+
+
+@pytest.mark.usefixtures("breathing")
+def test_residuals_stand_at_the_end_of_each_delithiation(cli: Cli) -> None:
+    answer = cli(
+        "compute", "metric", "residual_thickness_expansion", "cumulative_irreversible_expansion", "--json"
+    ).data
+    found = {(row["metric"], row["cycle"]): (row["capacity"], row["value"]) for row in answer}
+    assert found == {
+        ("residual_thickness_expansion", 1): (2500, pytest.approx(0.5)),
+        ("residual_thickness_expansion", 3): (2600, pytest.approx(0.75)),
+        ("cumulative_irreversible_expansion", 1): (2500, pytest.approx(11)),
+        ("cumulative_irreversible_expansion", 3): (2600, pytest.approx(16)),
+    }
