@@ -47,7 +47,7 @@ def _chord(strip: Floats, r: float, y: float) -> tuple[float, float]:
 @kernel
 def union_area(strips: Floats, radii: Floats, box: Floats, step: float) -> float:
     """Return the area of the union inside ``x0, y0, x1, y1``, from lines ``step`` apart."""
-    lines = int(math.ceil((box[3] - box[1]) / step))
+    lines = math.ceil((box[3] - box[1]) / step)
     step = (box[3] - box[1]) / lines
     total = 0.0
     lows, highs = np.empty(strips.shape[0]), np.empty(strips.shape[0])
@@ -117,7 +117,7 @@ def union_outline(strips: Floats, radii: Floats, box: Floats, step: float) -> fl
                 n += 1
         length = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
         around = 2 * length + 2 * math.pi * r
-        points = max(8, int(math.ceil(around / step)))
+        points = max(8, math.ceil(around / step))
         ux, uy = ((x1 - x0) / length, (y1 - y0) / length) if length > 0 else (1.0, 0.0)
         for p in range(points):
             at = (p + 0.5) * around / points

@@ -83,7 +83,7 @@ def _fill(
 
 
 def points_in(
-    seed: int, channel: int, box: Floats, *, density: float, edge: float
+    seed: int, channel: int, box: Floats, *, density: float, edge: float, even: bool = False
 ) -> tuple[Floats, NDArray[np.uint64]]:
     """Return the points of a Poisson process whose lattice cells touch a box.
 
@@ -97,6 +97,8 @@ def points_in(
         Points per um^3.
     edge
         Edge of a lattice cell in um.
+    even
+        One point in each cell, rather than a Poisson number of them.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def points_in(
     """
     low = np.floor(box[0] / edge).astype(np.int64)
     high = np.floor(box[1] / edge).astype(np.int64) + 1
-    table = poisson_table(density * edge**3)
+    table = np.array([0.0, 1.0]) if even else poisson_table(density * edge**3)
     n = _count(seed, channel, low, high, table)
     out = np.empty((n, 3 + ATTRIBUTES))
     ids = np.empty(n, np.uint64)

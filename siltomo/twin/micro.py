@@ -33,10 +33,10 @@ _WIDTHS = np.round(_WIDTHS / _WIDTHS.mean(), 9)
 _BUBBLES = lognormal_table(0.3)
 
 _FOOT_ROUGH, _FOOT_SCALE = 0.5, 12.0
-_TOP_ROUGH, _TOP_SCALE = 0.03, 150.0
+_TOP_ROUGH, _TOP_SCALE = 0.02, 25.0
 _SHEETS_PER_UM3, _SHEET_RADIUS, _SHEET_THICKNESS = 1 / 30.0**3, 7.5, 0.5
 _FIBRE_SHARE, _FIBRE_HALF, _FIBRE_MEAN_VOLUME = 0.265, 50.0, 345.0
-_BUBBLE_CELL, _BUBBLE_RISE = 100.0, 40.0
+_BUBBLE_CELL, _BUBBLE_RISE = 50.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,17 @@ class MicroBody:
         if self.gas_um <= 0.0:
             return np.empty((0, 4))
         cubes = float(np.mean(_BUBBLES**3))
-        per_area = _BUBBLE_CELL / 1e6
+        per_area = 1.0 / _BUBBLE_CELL**2
         volume = self.gas_um / per_area / (1 - _FIBRE_SHARE)
         typical = round(float((volume / (4.18879020478639 * cubes)) ** (1 / 3)), 9)
         reach = typical * _BUBBLES[-1]
         grown = np.array(
-            [[box[0, 0] - reach, box[0, 1] - reach, 0.0], [box[1, 0] + reach, box[1, 1] + reach, 99.0]]
+            [
+                [box[0, 0] - reach, box[0, 1] - reach, 0.0],
+                [box[1, 0] + reach, box[1, 1] + reach, _BUBBLE_CELL - 1.0],
+            ]
         )
-        at, _ = points_in(self.seed, 62, grown, density=1e-6, edge=_BUBBLE_CELL)
+        at, _ = points_in(self.seed, 62, grown, density=_BUBBLE_CELL**-3, edge=_BUBBLE_CELL, even=True)
         r = typical * _BUBBLES[(at[:, 3] * _BUBBLES.size).astype(np.int64)]
         top = self.rise_um + self.height_um * (1 + _TOP_ROUGH)
         return np.column_stack([at[:, 0], at[:, 1], top + r + _BUBBLE_RISE * at[:, 4], r])

@@ -16,7 +16,8 @@ from siltomo.twin.cycling import CyclerRun, si_mass_mg, write_mpt
 from siltomo.twin.grid import Grid
 from siltomo.twin.micro import COLLECTOR, CRACK, ELECTROLYTE, FIBRE, GAS, MICRO_PHASES
 from siltomo.twin.nano import NANO_PHASES, SEI
-from siltomo.twin.twin import Moment, Twin
+from siltomo.twin.truth import initial_thickness
+from siltomo.twin.twin import Moment, Twin, TwinCell
 
 __all__ = ["TwinScan", "scans_of", "write_study"]
 
@@ -115,7 +116,7 @@ def write_study(
         (folder / part).mkdir(parents=True, exist_ok=True)
     study: dict[str, Any] = {"study": _study(every)}
     study["formulations"] = {twin.ink.id: _formulation(twin) for twin in every}
-    study["cells"] = {cell.id: _cell(twin) for twin in every for cell in twin.cells}
+    study["cells"] = {cell.id: _cell(twin, cell) for twin in every for cell in twin.cells}
     study["scans"], study["segmentations"] = {}, {}
     for twin in every:
         for scan in scans_of(twin, kinds):
@@ -202,14 +203,14 @@ def _formulation(twin: Twin) -> dict[str, Any]:
     return made | ({"additive": ink.additive} if ink.additive else {})
 
 
-def _cell(twin: Twin) -> dict[str, Any]:
+def _cell(twin: Twin, cell: TwinCell) -> dict[str, Any]:
     law = twin.law
     return {
         "formulation": twin.ink.id,
         "diameter": "3 mm",
         "loading": f"{law.loading} mg_Si/cm^2",
         "si_mass": f"{si_mass_mg(twin):.6f} mg_Si",
-        "initial_thickness": f"{law.initial_thickness_um} um",
+        "initial_thickness": f"{initial_thickness(twin, cell):.3f} um",
         "collector": "copper 240 um",
         "separator": "glass fibre GF/D, two layers",
         "electrolyte": "1 M LiPF6 in EC:DMC 1:1 + 10 % FEC",

@@ -11,10 +11,11 @@ import numpy as np
 from siltomo.twin._outline import union_area, union_outline
 from siltomo.twin._shapes import height_map
 from siltomo.twin.grid import Floats
-from siltomo.twin.micro import MicroBody, MicroVolume, sheet_density
-from siltomo.twin.twin import Moment, Twin
+from siltomo.twin.micro import ELECTROLYTE, GAS, MicroVolume, sheet_density
+from siltomo.twin.nano import PORE, SEI
+from siltomo.twin.twin import Moment, Twin, TwinCell
 
-__all__ = ["TrueValue", "fine", "gas_truth", "micro_truth", "nano_truth", "truth"]
+__all__ = ["TrueValue", "fine", "gas_truth", "initial_thickness", "micro_truth", "nano_truth", "truth"]
 
 _LEVELS, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 _STEP = 0.05
@@ -29,7 +30,8 @@ class TrueValue:
     unit: str
     how: str
     """``geometry``: of this electrode in this field of view, without voxels; ``law``: expected over all
-    electrodes of the same law."""
+    electrodes of the same law; ``half voxels``: counted on voxels of half the edge; ``strips``: of the single
+    cracks, by volume, without what their junctions add."""
 
 
 def truth(twin: Twin, moment: Moment, kind: str = "micro") -> tuple[TrueValue, ...]:
@@ -47,6 +49,9 @@ def micro_truth(twin: Twin, moment: Moment) -> tuple[TrueValue, ...]:
         TrueValue("electrode_thickness", h, "um", "geometry"),
         TrueValue("electrode_thickness_expansion", twin.expansion(moment), "1", "law"),
     ]
+    if moment.half == "delithiation":
+        grown = h - round(initial_thickness(twin, twin.cell(moment.cell)), 3)
+        made.append(TrueValue("cumulative_irreversible_expansion", grown, "um", "geometry"))
     cracks = _cracks(volume)
     share, surface = cracks["share"], cracks["surface"]
     made.append(TrueValue("crack_volume_fraction", share, "1", "geometry"))
@@ -69,6 +74,14 @@ def mean_thickness(volume: MicroVolume) -> float:
         height_map(body.seed, channel, 0, 0, surface, volume.voxel_um, scale, mean, rough)
         surfaces.append(surface.mean())
     return float(surfaces[1] - surfaces[0])
+
+
+def initial_thickness(twin: Twin, cell: TwinCell) -> float:
+    """Return the mean thickness of a cell's electrode before cycling, in its micro field of view, in um."""
+    moment = twin.at(twin.cells[1].id) if cell.cycle is not None else twin.at(cell.id)
+    volume = twin.micro(moment)
+    body = replace(volume.body, seed=twin.micro_body(twin.at(cell.id)).seed)
+    return mean_thickness(replace(volume, body=body))
 
 
 def _cracks(volume: MicroVolume) -> dict[str, float]:
@@ -113,18 +126,37 @@ def _length_inside(strips: Floats, box: Floats) -> Floats:
 
 
 def gas_truth(twin: Twin, moment: Moment) -> tuple[TrueValue, ...]:
-    """Return the gas that the law gives on average, and the silicon below the field of view."""
-    return (TrueValue("gas_volume_per_si_mass", twin.gas_per_si(moment), "cm^3/g_Si", "law"),)
+    """Return the gas in the separator of this field of view, counted at half the voxel."""
+    volume = fine(twin.wide(moment), 2)
+    counts = np.bincount(volume.labels().ravel(), minlength=16)
+    area = (volume.shape[1] * volume.voxel_um) * (volume.shape[2] * volume.voxel_um)
+    gas = float(counts[GAS]) * volume.voxel_um**3
+    pores = int(counts[GAS] + counts[ELECTROLYTE])
+    return (
+        # um^3 of gas over um^2, over mg/cm^2: 1 um = 1e-4 cm and 1 mg = 1e-3 g
+        TrueValue("gas_volume_per_si_mass", gas / area / (twin.law.loading * 10), "cm^3/g_Si", "half voxels"),
+        TrueValue("separator_gas_fraction", float(counts[GAS]) / pores, "1", "half voxels"),
+    )
 
 
 def nano_truth(twin: Twin, moment: Moment) -> tuple[TrueValue, ...]:
-    """Return the expected volume fractions inside an islet, and the SEI per silicon that they mean."""
+    """Return the volume fractions inside an islet: those of the law, and those of this field of view.
+
+    Per mass of silicon, for a nano volume that stands for the whole thickness of the cell's micro scan.
+    """
     shares = twin.nano_body(moment).fractions()
     per_si = shares["sei"] / twin.silicon_per_volume(moment)
+    volume = fine(twin.nano(moment), 2)
+    counts = np.bincount(volume.labels().ravel(), minlength=16)
+    sei, pore = (float(counts[value]) / counts.sum() for value in (SEI, PORE))
+    here = sei * mean_thickness(twin.micro(moment)) / (twin.law.loading * 10)
     return (
         TrueValue("sei_volume_fraction", shares["sei"], "1", "law"),
         TrueValue("pore_volume_fraction", shares["pore"], "1", "law"),
         TrueValue("sei_volume_per_si_mass", per_si, "cm^3/g_Si", "law"),
+        TrueValue("sei_volume_fraction", sei, "1", "half voxels"),
+        TrueValue("pore_volume_fraction", pore, "1", "half voxels"),
+        TrueValue("sei_volume_per_si_mass", here, "cm^3/g_Si", "half voxels"),
     )
 
 
