@@ -15,7 +15,7 @@ from siltomo.catalog.volume_writer import Progress, compare_with_source, write_v
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec
 from siltomo.errors import DamagedError
 
-__all__ = ["fill_bag"]
+__all__ = ["fill_bag", "fill_file_bag"]
 
 
 def fill_bag(
@@ -61,6 +61,29 @@ def fill_bag(
         bytes=sum(fact.size for fact in files.values()),
     )
     return volume, facts
+
+
+def fill_file_bag(transaction: Transaction, id_: str, files: Mapping[str, bytes]) -> VolumeRef:
+    """Write a bag of plain files, without a volume, into the transaction and read all of it back.
+
+    Raises
+    ------
+    DamagedError
+        When the disk gives back other bytes than were written.
+    """
+    bag, facts = transaction.bag, {}
+    for name, data in files.items():
+        _check_name(name)
+        transaction.store(bag / name, data)
+        facts[name] = FileFact(len(data), hashlib.sha256(data).hexdigest())
+    sums, sizes = manifest_texts(facts)
+    transaction.store(bag / SIZES, sizes)
+    transaction.store(bag / MANIFEST, sums)
+    for name, what in bag_problems(bag, facts, full=True):
+        raise DamagedError(f"the disk does not give back what was written: {what}", where=str(bag / name))
+    digest = hashlib.sha256(sums).hexdigest()
+    size = sum(fact.size for fact in facts.values())
+    return VolumeRef(transaction.bag_name(id_), "", digest, digest, (0, 0, 0), "", 0, size)
 
 
 def _check_name(name: str) -> None:

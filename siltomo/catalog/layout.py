@@ -19,6 +19,11 @@ def revision_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def record_name(revision: int) -> str:
+    """Return the name of a record's file."""
+    return f"{revision:06d}.json"
+
+
 @dataclass(frozen=True)
 class Layout:
     """The paths of a catalog, all made from checked names."""
@@ -69,7 +74,7 @@ class Layout:
 
     def record(self, kind: str, id_: str, revision: int) -> Path:
         """Return the file of one revision."""
-        return self.revisions(kind, id_) / f"{revision:06d}.json"
+        return self.revisions(kind, id_) / record_name(revision)
 
     def result(self, key: str) -> Path:
         """Return the file of a metric result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from siltomo.catalog.filesystem import listing
 from siltomo.catalog.ids import is_kind, new_transaction
-from siltomo.catalog.layout import Layout, revision_of
+from siltomo.catalog.layout import Layout, record_name, revision_of
 from siltomo.catalog.sealed import seal, unseal
 from siltomo.errors import DamagedError
 from siltomo.ids import is_id
@@ -20,12 +21,12 @@ __all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record",
 
 @dataclass(frozen=True)
 class VolumeRef:
-    """What a record says about its volume."""
+    """What a record says about its volume, or about the plain files it keeps (then without levels)."""
 
     bag: str
     """The bag's folder below ``objects/<kind>/``."""
     path: str
-    """The OME-Zarr inside the bag."""
+    """The OME-Zarr inside the bag; empty for a bag of plain files."""
     manifest: str
     """sha256 of the bag's list of files, each with its sha256."""
     content: str
@@ -128,7 +129,7 @@ def decode_record(data: bytes, *, where: str) -> StoredRecord:
         raise DamagedError(f"this is no record of a catalog: {error!r}", where=where) from error
 
 
-def read_record(path: Path, *, kind: str, id_: str, revision: int) -> StoredRecord:
+def read_record(path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
     """Read a record file and check that it holds what its path promises.
 
     Raises
@@ -138,7 +139,8 @@ def read_record(path: Path, *, kind: str, id_: str, revision: int) -> StoredReco
     DamagedError
         When its bytes are not what was written.
     """
-    record = decode_record(path.read_bytes(), where=str(path))
+    with open(path, "rb") as file:  # noqa: PTH123 -- a catalog has ten thousands of them
+        record = decode_record(file.read(), where=str(path))
     if (record.kind, record.id, record.revision) != (kind, id_, revision):
         raise DamagedError(
             f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
@@ -182,6 +184,17 @@ class Shelf:
             revisions = self.revisions(kind, id_)
             if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):
                 yield id_
+
+    def all(self, kind: str) -> Iterator[StoredRecord]:
+        """Yield the newest revision of every id, removed ones included; two calls of the disk for each."""
+        folder = os.fspath(self._layout.records / kind)
+        for id_ in self.known(kind):
+            names = os.listdir(f"{folder}/{id_}")  # noqa: PTH208 -- a path object takes as long as the call
+            revisions = [r for name in names if (r := revision_of(name)) is not None]
+            if revisions:
+                newest = max(revisions)
+                path = f"{folder}/{id_}/{record_name(newest)}"
+                yield read_record(path, kind=kind, id_=id_, revision=newest)
 
     def _removed(self, kind: str, id_: str, revision: int) -> bool:
         """Return whether a revision is a tombstone; a damaged one is not taken for one."""

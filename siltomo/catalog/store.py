@@ -11,7 +11,7 @@ from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
-from siltomo.catalog.manifest import read_manifest, volume_files
+from siltomo.catalog.manifest import bag_problems, read_manifest, volume_files
 from siltomo.catalog.marker import create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
 from siltomo.catalog.recovery import Recovered, recover
@@ -20,7 +20,7 @@ from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.verify import Damage, verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
-from siltomo.errors import MismatchError, NotFoundError, StorageError
+from siltomo.errors import DamagedError, MismatchError, NotFoundError, StorageError
 from siltomo.ids import check_id
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ class CatalogStore:
 
     def all(self, kind: str) -> Iterator[StoredRecord]:
         """Yield the newest revision of every record of a kind, sorted by id."""
-        for id_ in self._shelf.known(check_kind(kind)):
-            with storage_faults(self.root):
-                record = self._shelf.newest(kind, id_)
-            if record is not None and not record.removed:
-                yield record
+        check_kind(kind)
+        with storage_faults(self.root):
+            for record in self._shelf.all(kind):
+                if not record.removed:
+                    yield record
 
     def history(self, kind: str, id: str) -> list[StoredRecord]:  # noqa: A002
         """Return every revision of a record, oldest first, removals included."""
@@ -327,6 +327,75 @@ class CatalogStore:
             except FileExistsError:
                 raise taken(kind, id, self._shelf.newest(kind, id)) from None
         return record
+
+    def add_files(
+        self,
+        kind: str,
+        id: str,  # noqa: A002
+        files: Mapping[str, bytes],
+        body: Mapping[str, Any],
+    ) -> StoredRecord:
+        """Store a record and the plain files that it rests on, as one change.
+
+        Parameters
+        ----------
+        kind, id
+            The record's.
+        files
+            The files by their path in the bag.
+        body
+            The record.
+
+        Raises
+        ------
+        TakenError
+            When the id has a record.
+        StorageError
+            When the disk is full or fails; nothing has changed then.
+        """
+        from siltomo.catalog.bags import fill_file_bag
+
+        check_kind(kind), check_id(id)
+        made = checked_body(body)
+        with storage_faults(self.root):
+            newest = self._shelf.newest(kind, id)
+            if newest is not None and not newest.removed:
+                raise taken(kind, id, newest)
+            try:
+                with Transaction.begin(self._layout, self._fs) as transaction:
+                    kept = fill_file_bag(transaction, id, files)
+                    data, record = seal_record(kind, id, made, after=newest, volume=kept)
+                    transaction.commit_volume(record, data)
+            except FileExistsError:
+                raise taken(kind, id, self._shelf.newest(kind, id)) from None
+        return record
+
+    def file(self, record: StoredRecord, name: str) -> Path:
+        """Return a file that is kept with a record, after comparing it with what was written.
+
+        Raises
+        ------
+        NotFoundError
+            When the record keeps no such file.
+        DamagedError
+            When its bytes are not what was written.
+        """
+        bag = self.bag(record)
+        assert record.volume is not None
+        with storage_faults(self.root):
+            files = read_manifest(bag, record.volume.manifest)
+            if name not in files:
+                raise NotFoundError(
+                    f"{record.kind} {record.id} keeps no file {name!r}; it keeps {', '.join(files)}"
+                )
+            for path, what in bag_problems(bag, {name: files[name]}, full=True):
+                if path == name:
+                    raise DamagedError(
+                        f"it is not what was written: {what}",
+                        where=str(bag / name),
+                        fix="siltomo catalog verify",
+                    )
+        return bag / name
 
     def bag(self, record: StoredRecord) -> Path:
         """Return the folder that holds a record's volume and its list of files.

@@ -182,7 +182,7 @@ def _check_bag(
         return Damage(record.kind, record.id, _relative(layout, path), what, lost, restore)
 
     if not bag.is_dir():
-        yield damage(bag, "missing", "all voxels")
+        yield damage(bag, "missing", "all voxels" if record.volume.levels else "the files kept with it")
         return
     if (copy := _read_copy(bag / RECORD)) is None or copy not in history:
         first = next(r for r in history if r.volume and r.volume.bag == record.volume.bag)

@@ -50,6 +50,12 @@ Scheduler = Annotated[
         show_default=False,
     ),
 ]
+Sensitivity = Annotated[
+    bool,
+    typer.Option(
+        "--sensitivity", help="Measure the variants of segmentations too: how far results move with them."
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -66,6 +72,7 @@ def metric(
     explain: Explain = False,
     dry_run: DryRun = False,
     match: MatchOption = Matching.CELL,
+    sensitivity: Sensitivity = False,
     scheduler: Scheduler = None,
     output: Output = None,
 ) -> Reply:
@@ -91,6 +98,7 @@ def metric(
         where=parse_where(where),
         settings=_settings(settings),
         match="formulation" if match is Matching.FORMULATION else "cell",
+        sensitivity=sensitivity,
     )
     if explain or dry_run:
         return _plan_reply(plan)
@@ -106,9 +114,24 @@ def metric(
     if broken:
         said = f"{len(broken)} of {len(rows)} rows failed; the others are kept"
         warnings.append(f"{said}. Repeat the command: only these are computed again")
+    if sensitivity:
+        warnings += _without_variants(plan)
     if not rows:
         warnings.append("no scan is selected")
     return Reply(rows, _text(rows), long_rows(rows), warnings, exit_code=7 if broken else 0)
+
+
+def _without_variants(plan: Plan) -> list[str]:
+    from siltomo.engine.sensitivity import without_variants
+
+    alone = without_variants(plan.rows, plan.variants)
+    if not alone:
+        return []
+    named = ", ".join(alone[:3]) + (f" and {len(alone) - 3} more" if len(alone) > 3 else "")
+    return [
+        f"no variant of {named}: its results have no segmentation part; add one: siltomo segment import SCAN "
+        "FILE --phases ... --variant-of SEGMENTATION"
+    ]
 
 
 def _settings(given: list[str] | None) -> dict[str, object]:

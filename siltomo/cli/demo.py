@@ -14,7 +14,8 @@ from siltomo.cli.command import command, tell
 from siltomo.cli.reply import Reply, table
 
 if TYPE_CHECKING:
-    from siltomo.engine.demo import Check, Demo
+    from siltomo.engine.demo import Demo
+    from siltomo.engine.demo_checks import Check
 
 __all__ = ["register"]
 
@@ -71,7 +72,7 @@ def demo(
     warnings = [
         f"{check.metric} of {check.of}: {check.measured:.4g} is beyond {check.gate} of {check.true:.4g} {check.unit}"
         for check in beyond
-    ]
+    ] + list(done.warnings)
     data = {
         "catalog": str(done.folder),
         "records": dict(done.counts),
@@ -86,7 +87,7 @@ def _text(done: Demo) -> str:
     for check in done.checks:
         by_metric.setdefault(check.metric, []).append(check)
     summary = [_worst(name, checks) for name, checks in by_metric.items()]
-    counts = ", ".join(f"{n} {kind}s" for kind, n in done.counts.items())
+    counts = ", ".join(f"{n} {kind.replace('_', ' ')}s" for kind, n in done.counts.items())
     here = done.folder
     return "\n".join(
         [
@@ -98,6 +99,7 @@ def _text(done: Demo) -> str:
             "  siltomo catalog list --where \"mode == 'operando'\"",
             "  siltomo compute metric crack_volume_fraction crack_width_median --where \"formulation == 'with-zn'\"",
             "  siltomo compute metric electrode_porosity --explain",
+            "  siltomo cycling summary",
             "  siltomo demo --broken",
         ]
     )

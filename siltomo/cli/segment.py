@@ -62,6 +62,14 @@ MaxFeature = Annotated[
 Method = Annotated[
     str | None, typer.Option("--method", help="How the labels were made, in words.", show_default=False)
 ]
+VariantOf = Annotated[
+    str | None,
+    typer.Option(
+        "--variant-of",
+        help="Segmentation that this one varies, such as with a lower threshold; see compute --sensitivity.",
+        show_default=False,
+    ),
+]
 PadOption = Annotated[
     Pad | None,
     typer.Option("--pad", help="Mark planes that the labels lack there as outside.", show_default=False),
@@ -85,6 +93,7 @@ def import_(
     max_feature: MaxFeature = None,
     id: IdOption = None,  # noqa: A002
     method: Method = None,
+    variant_of: VariantOf = None,
     dataset: Dataset = None,
     prefix: Prefix = None,
     allow_gaps: AllowGaps = False,
@@ -104,6 +113,7 @@ def import_(
         "min_feature": min_feature,
         "max_feature": max_feature,
         "method": method,
+        "variant_of": variant_of,
         "title": title,
         "notes": notes,
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from siltomo.engine.cycling_access import Cycling
     from siltomo.metrics.inputs import Match
 
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
@@ -226,6 +227,13 @@ class Catalog:
     def segmentations(self) -> pd.DataFrame:
         """The segmentations, one row each."""
         return self.table(Segmentation)
+
+    @property
+    def cycling(self) -> Cycling:
+        """The cycling runs: ``catalog.cycling.summary()``, ``.dataset()``, ``.record(run)``."""
+        from siltomo.engine.cycling_access import Cycling
+
+        return Cycling(self)
 
     def table(self, model: type[Record]) -> pd.DataFrame:
         """Return all records of a kind as a table indexed by id, quantities as numbers.

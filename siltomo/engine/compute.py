@@ -12,10 +12,13 @@ from dask.base import compute
 from dask.callbacks import Callback
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.crosscheck import doubt_inconsistent
 from siltomo.engine.measuring import Failure, Found, Totals, measure_block, pass_graph, why
 from siltomo.engine.passes import Pass, PlainPass
 from siltomo.engine.plan import Plan
+from siltomo.engine.resources import collector_paused
 from siltomo.engine.rows import Row, base_row, derived_row
+from siltomo.engine.sensitivity import spread_over_variants
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
@@ -37,7 +40,15 @@ def run_plan(catalog: Catalog, plan: Plan, *, progress: BlocksDone | None = None
     found: dict[str, MetricResult | str] = {}
     for one in plan.passes:
         found.update(pass_results(catalog, one, measure_volume(catalog, one, progress)))
-    return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in plan.rows]
+    with collector_paused():
+        rows, results = (
+            spread_over_variants(plan.rows, plan.variants, found) if plan.variants else (plan.rows, found)
+        )
+        made = [
+            base_row(row, results) if isinstance(row, Item) else derived_row(row, results) for row in rows
+        ]
+        doubt_inconsistent(made)
+        return made
 
 
 def pass_results(catalog: Catalog, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:
@@ -145,7 +156,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
                 **common,
                 status=Status.OK,
                 value=answer.value,
-                uncertainty=Uncertainty(discretisation=answer.discretisation),
+                uncertainty=Uncertainty(sampling=answer.sampling, discretisation=answer.discretisation),
                 flags=answer.flags,
             )
 

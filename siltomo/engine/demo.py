@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog import CatalogStore
 from siltomo.engine.catalog import Catalog, open_catalog
+from siltomo.engine.cycling_summary import summary_of
+from siltomo.engine.demo_checks import Check, cycling_checks, metric_checks
 from siltomo.errors import BadInputError, CheckFailedError
-from siltomo.twin import Preset, Twin, scans_of, write_study
-from siltomo.twin.laws import C_THEORY, LAWS
+from siltomo.twin import Preset, Twin, write_study
+from siltomo.twin.laws import LAWS
 
 if TYPE_CHECKING:
     from siltomo.engine.rows import Row
 
-__all__ = ["GATES", "METRICS", "Check", "Demo", "Gate", "run_demo"]
+__all__ = ["METRICS", "Demo", "run_demo"]
 
+KINDS = ("formulation", "cell", "scan", "segmentation", "cycling_run")
 SEED = 1
 METRICS = (
     "electrode_thickness",
@@ -45,62 +48,6 @@ METRICS = (
 
 Say = Callable[[str], None]
 """Told what is being done, in words."""
-
-
-@dataclass(frozen=True)
-class Gate:
-    """How far a measured value may be from the true one."""
-
-    of: float
-    """Half-width: absolute, or relative to the true value."""
-    relative: bool = False
-    unit: str = ""
-    voxels: float = 0.0
-    """Half-width in voxels, where the limit is a length of the scan."""
-
-    def width(self, true: float, voxel_um: float) -> float:
-        """Return the half-width in the unit of the value."""
-        if self.voxels:
-            return self.voxels * voxel_um
-        return self.of * abs(true) if self.relative else self.of
-
-    @property
-    def words(self) -> str:
-        """The gate as printed."""
-        if self.voxels:
-            return f"±{self.voxels:g} voxel"
-        return f"±{self.of * 100:g} %" if self.relative else f"±{self.of:g} {self.unit}".rstrip()
-
-
-GATES: Mapping[str, Gate] = {
-    "electrode_thickness": Gate(0, voxels=0.25),
-    "electrode_thickness_expansion": Gate(0.01),
-    "cumulative_irreversible_expansion": Gate(0, voxels=0.5),
-    "normalized_thickness_expansion": Gate(0.02, relative=True),
-    "theoretical_thickness_expansion": Gate(1e-4, relative=True),
-    "crack_volume_fraction": Gate(0.01),
-    # 13 directions read vertical walls some 3 % low: docs/validation.md
-    "crack_surface_to_volume_ratio": Gate(0.05, relative=True),
-    "sei_volume_fraction": Gate(0.03, relative=True),
-    "sei_volume_per_si_mass": Gate(0.03, relative=True),
-    "gas_volume_per_si_mass": Gate(0.02, relative=True),
-    "separator_gas_fraction": Gate(0.02, relative=True),
-}
-"""Limits by metric; what has no true value here is shown without one."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A measured value beside its true one."""
-
-    metric: str
-    of: str
-    """The scan, or the cell and its state."""
-    measured: float
-    true: float
-    unit: str
-    gate: str
-    within: bool
 
 
 @dataclass(frozen=True)
@@ -150,11 +97,12 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
     catalog = _registered(folder, study)
     tell(f"computing {len(METRICS)} metrics")
     rows = _computed(catalog)
+    runs = summary_of(catalog)
     tell("comparing with the truth")
-    checks = tuple(_checks(twins, rows))
-    tables = _write_tables(folder / "tables", rows, checks)
-    counts = {kind: len(catalog.store.ids(kind)) for kind in ("formulation", "cell", "scan", "segmentation")}
-    return Demo(folder, counts, rows, checks, tables)
+    checks = (*metric_checks(twins, rows), *cycling_checks(twins, runs.rows))
+    tables = _write_tables(folder / "tables", rows, runs.rows, checks)
+    counts = {kind: len(catalog.store.ids(kind)) for kind in KINDS}
+    return Demo(folder, counts, rows, checks, tables, tuple(runs.warnings))
 
 
 def _silent(words: str) -> None:
@@ -200,67 +148,24 @@ def _computed(catalog: Catalog) -> list[Row]:
     return rows
 
 
-# ---- truth ---------------------------------------------------------------------------------------------------
-
-
-def _checks(twins: Sequence[Twin], rows: Sequence[Row]) -> Iterator[Check]:
-    """Set each value beside its true one, where the twin knows one."""
-    true: dict[tuple[str, str], tuple[float, float]] = {}
-    for twin in twins:
-        for key, value, voxel_um in _true_values(twin):
-            true[key] = (value, voxel_um)
-    for row in rows:
-        of = row["scan"] or _state(row["cell"], row["cycle"], row["half"], row["capacity"])
-        known = true.get((row["metric"], of))
-        if known is None or row["value"] is None:
-            continue
-        gate = GATES[row["metric"]]
-        value, voxel_um = known
-        within = bool(abs(row["value"] - value) <= gate.width(value, voxel_um) + 1e-12)
-        yield Check(row["metric"], of, row["value"], value, row["unit"], gate.words, within)
-
-
-def _state(cell: str, cycle: int, half: str, capacity: float | None) -> str:
-    return f"{cell} cycle {cycle} {half}" + ("" if capacity is None else f" {capacity:.6g} mAh/g_Si")
-
-
-def _true_values(twin: Twin) -> Iterator[tuple[tuple[str, str], float, float]]:
-    """List what is known: metric and subject, value, and the voxel that a limit in voxels counts in."""
-    from siltomo.twin.truth import truth
-
-    for scan in scans_of(twin):
-        moment, voxel = scan.moment, scan.volume.voxel_um
-        capacity = moment.capacity if moment.cycle else None
-        of = _state(moment.cell, moment.cycle, moment.half, capacity)
-        for one in truth(twin, moment, scan.kind):
-            if one.metric in GATES:
-                yield (one.metric, scan.id), one.value, voxel
-                yield (one.metric, of), one.value, voxel
-        if scan.kind != "micro":
-            continue
-        yield from _laws(twin, scan.moment, of, voxel)
-
-
-def _laws(twin: Twin, moment: Any, of: str, voxel: float) -> Iterator[tuple[tuple[str, str], float, float]]:
-    if moment.cycle and moment.capacity >= 0.2 * C_THEORY:
-        normalized = twin.expansion(moment) * C_THEORY / moment.capacity
-        yield ("normalized_thickness_expansion", of), normalized, voxel
-        ink = twin.ink
-        slope = ink.si_fraction * ink.true_density / 2.33 * 0.000782
-        yield ("theoretical_thickness_expansion", of), slope * moment.capacity, voxel
-
-
 # ---- tables --------------------------------------------------------------------------------------------------
 
 
-def _write_tables(folder: Path, rows: Sequence[Row], checks: Sequence[Check]) -> tuple[Path, ...]:
+def _write_tables(
+    folder: Path, rows: Sequence[Row], runs: Sequence[Mapping[str, Any]], checks: Sequence[Check]
+) -> tuple[Path, ...]:
     from siltomo.engine.export import write_rows
 
     folder.mkdir(exist_ok=True)
-    metrics, truth = folder / "metrics.csv", folder / "truth.csv"
+    metrics, cycling, truth = (folder / f"{name}.csv" for name in ("metrics", "cycling", "truth"))
     write_rows([row for row in rows if row["status"] == "ok"], metrics)
-    with truth.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(asdict(checks[0])), lineterminator="\n")
+    _write_csv(cycling, runs)
+    _write_csv(truth, [asdict(check) for check in checks])
+    return metrics, cycling, truth
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(check) for check in checks)
-    return metrics, truth
+        writer.writerows(rows)

@@ -15,6 +15,7 @@ from siltomo.catalog import LabelClass, VolumeFacts, VolumeSpec, content_of
 from siltomo.engine.again import same_or_refused
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.ingest import Progress
+from siltomo.engine.sensitivity import check_variant
 from siltomo.engine.sources import describe_files, differing_axes, stored_volume
 from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume, Source, open_volume
@@ -108,7 +109,8 @@ def import_labels(
     NotFoundError
         When the catalog has no such scan.
     MismatchError
-        When shape or voxel size differ from the scan's; says which axis and by how much.
+        When shape or voxel size differ from the scan's (says which axis and by how much), or the labels are no
+        variant of the segmentation that they name.
     BadInputError
         When a label value has no name.
     TakenError
@@ -125,6 +127,7 @@ def import_labels(
     fields: dict[str, Any] = {"id": f"{scan.id[:60]}-seg", "domain": scan.domain, **order.fields}
     named = [Phase(value=value, name=name) for value, name in phases.items()]
     labels = validated(Segmentation, {**fields, "scan": scan.id, "phases": named}, place=order.where)
+    check_variant(catalog, labels, where=order.where)
     shape = scan.volume.shape if scan.volume else opened.shape
     planes = _LabelPlanes(opened, shape, _smallest_type(counts, phases), order.pad, padding)
     existing = catalog.store.find("segmentation", labels.id)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.cycling_fields import CyclingFields, with_cycles
 from siltomo.engine.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
-from siltomo.engine.resources import in_words
+from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
+from siltomo.engine.sensitivity import find_variants
 from siltomo.engine.states import ends_of, states_of
 from siltomo.engine.subjects import Item, Subjects, base_item, base_items, find_subjects
 from siltomo.metrics import Request, registry
@@ -28,12 +30,15 @@ class Plan:
     """The rows to come, in the order in which they were asked for."""
     passes: tuple[Pass | PlainPass, ...]
     """The readings of voxels that they need."""
+    variants: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    """For the key of an item, the same metric on variants of its segmentation; empty unless asked for."""
 
     @property
     def items(self) -> tuple[Item, ...]:
         """The base results of the plan, asked for or needed, each once."""
         every = (item for row in self.rows for item in (row.items if isinstance(row, DerivedRow) else (row,)))
-        return tuple({(item.key or id(item)): item for item in every}.values())
+        varied = (item for items in self.variants.values() for item in items)
+        return tuple({(item.key or id(item)): item for item in (*every, *varied)}.values())
 
     @property
     def read_bytes(self) -> int:
@@ -68,6 +73,10 @@ class Plan:
             lines.append(_heading(name, rows[0].request))
             for row in rows:
                 lines += _explain_row(row)
+        for item in (item for items in self.variants.values() for item in items):
+            lines.append(
+                f"variant {item.subject.columns['segmentation']} of {item.request.name}: {_fate(item)}"
+            )
         for number, one in enumerate(self.passes, 1):
             named = ", ".join(dict.fromkeys(item.request.name for item in one.items))
             lines.append(
@@ -134,6 +143,7 @@ def make_plan(
     where: Selection = everything,
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
+    sensitivity: bool = False,
 ) -> Plan:
     """Plan the computation of metrics.
 
@@ -149,6 +159,8 @@ def make_plan(
     match
         Whether the inputs of a derived metric come from the same cell, or may come from any cell of the same
         formulation in the same cycle and half-cycle.
+    sensitivity
+        Whether to measure the variants of segmentations as well.
 
     Raises
     ------
@@ -157,26 +169,44 @@ def make_plan(
     TooLargeError
         When the smallest block needs more memory than is allowed.
     """
-    given = settings or {}
+    with collector_paused():
+        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity)
+
+
+def _make_plan(
+    catalog: Catalog,
+    names: Iterable[str],
+    where: Selection,
+    given: Mapping[str, object],
+    match: Match,
+    *,
+    sensitivity: bool,
+) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    resolver = Resolver(subjects, lambda request, one: base_item(catalog, request, one), given, match)
-    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver))
+    cycling = CyclingFields(catalog)
+    resolver = Resolver(
+        subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling
+    )
+    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
-    needed = [item for item in Plan(rows, ()).items if item.to_compute]
+    plan = Plan(rows, ())
+    plan = replace(plan, variants=find_variants(catalog, plan.items)) if sensitivity else plan
+    needed = [item for item in plan.items if item.to_compute]
     for item in needed:
         if not item.request.metric.plain:
             waiting[str(item.subject.columns["segmentation"])].append(item)
     plain = [make_plain_pass(item) for item in needed if item.request.metric.plain]
-    return Plan(rows, (*(make_pass(group) for group in waiting.values()), *plain))
+    return replace(plan, passes=(*(make_pass(group) for group in waiting.values()), *plain))
 
 
 def _rows(
-    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver
+    catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver, where: Selection
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
         return base_items(catalog, request, subjects)
     states = states_of(subjects.scans)
     if request.metric.states != "every state":
         states = ends_of(states, request.metric.states.removeprefix("end of "))
-    return (DerivedRow(state, resolver.node(request, state)) for state in states)
+    every = with_cycles(catalog, request, states, where)
+    return (DerivedRow(state, resolver.node(request, state)) for state in every)

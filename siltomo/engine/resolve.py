@@ -92,6 +92,9 @@ class Resolver:
     """Makes the item of a base request on a subject."""
     settings: Mapping[str, object]
     match: Match = "cell"
+    cycling: Callable[[Field, State], FieldLeaf | Missing] | None = None
+    """Looks a figure of a cycling run up."""
+    _inner: dict[str, Mapping[str, Request]] = field(default_factory=dict)
     _by_cell: dict[tuple[str, int], list[Subject]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -105,11 +108,14 @@ class Resolver:
 
     def node(self, request: Request, state: State) -> Node:
         """Resolve a derived request at a state."""
-        inner = registry.inputs(request, self.settings)
+        inner = self._inner.get(request.name)
+        if inner is None:
+            inner = self._inner[request.name] = registry.inputs(request, self.settings)
         inputs: dict[str, Node | Leaf] = {}
         for name, query in request.metric.queries.items():
             if isinstance(query, Field):
-                inputs[name] = _field(query, state)
+                cycled = self.cycling if query.path.startswith("cycling.") else None
+                inputs[name] = cycled(query, state) if cycled else _field(query, state)
             else:
                 inputs[name] = self._query(query, inner[name], state)
         return Node(request, inputs)
@@ -118,6 +124,9 @@ class Resolver:
         if request.metric.queries:
             return self.node(request, state)
         found = list(self._candidates(query, request, state))
+        if len(found) > 1:
+            naming_all = [s for s in found if request.is_fully_named(s.sample(request.phase))]
+            found = naming_all if len(naming_all) == 1 else found
         if len(found) == 1:
             own = found[0].scan.cell == state.cell
             return ResultLeaf(

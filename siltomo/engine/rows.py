@@ -76,7 +76,7 @@ def row_columns(row: Item | DerivedRow) -> dict[str, Any]:
     shared = [subject.columns for subject in state.subjects]
     same = {name: _only(columns[name] for columns in shared) for name in ("formulation", "mode", "voltage")}
     return {
-        "formulation": same["formulation"],
+        "formulation": same["formulation"] or state.formulation,
         "cell": state.cell,
         "scan": None,
         "scale": None,

@@ -20,7 +20,9 @@ class State:
     half: str
     capacity: float | None
     subjects: tuple[Subject, ...]
-    """The scans in this state, each with one of its segmentations or none."""
+    """The scans in this state, each with one of its segmentations or none; none for a state that was only cycled."""
+    formulation: str | None = None
+    """The cell's formulation, where no scan tells it."""
 
     @property
     def words(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.cycling import RunOrder, add_run, run_order
 from siltomo.engine.ingest import Progress, ScanOrder, add_scan
 from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
 from siltomo.engine.yaml import Document, read_yaml
@@ -55,6 +57,7 @@ class StudyPlan:
     records: tuple[Record, ...]
     scans: tuple[ScanOrder, ...]
     labels: tuple[LabelsOrder, ...]
+    runs: tuple[RunOrder, ...] = ()
 
 
 def read_study(path: Path) -> StudyPlan:
@@ -77,17 +80,20 @@ def read_study(path: Path) -> StudyPlan:
             fix="siltomo schema list",
         )
     records = [_record(document, "study", ("study",), data["study"])] if "study" in data else []
-    scans, labels = [], []
+    scans, labels, runs = [], [], []
     for section, kind in SECTIONS.items():
         for id_, fields in _entries(document, section):
             at = (section, id_)
             if kind == "scan" and "file" in fields:
                 scans.append(_scan_order(document, at, fields))
+            elif kind == "cycling_run" and "file" in fields:
+                path = _source(document, at, fields).path
+                runs.append(run_order(id_, fields, path, partial(_place, document, at)))
             elif kind == "segmentation":
                 labels.append(_labels_order(document, at, fields))
             else:
                 records.append(_record(document, kind, at, {"id": id_, **_nested(fields, kind)}))
-    return StudyPlan(document, tuple(records), tuple(scans), tuple(labels))
+    return StudyPlan(document, tuple(records), tuple(scans), tuple(labels), tuple(runs))
 
 
 def add_study(
@@ -106,6 +112,8 @@ def add_study(
     for labels in plan.labels:
         run = lambda o=labels: import_labels(catalog, o, dry_run=dry_run, progress=progress)  # noqa: E731
         yield _try("segmentation", str(labels.fields["id"]), run)
+    for one in plan.runs:
+        yield _try("cycling_run", str(one.fields["id"]), lambda o=one: add_run(catalog, o, dry_run=dry_run))
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,10 @@ def _record(document: Document, kind: str, at: tuple[str, ...], fields: Any) -> 
     if not isinstance(fields, dict):
         raise RecordError("has no fields", where=document.place(at))
     return validated(RECORDS[kind], fields, place=lambda path: document.place((*at, *path)))
+
+
+def _place(document: Document, at: tuple[str, ...], inner: tuple[str | int, ...]) -> str:
+    return document.place((*at, *inner))
 
 
 def _nested(fields: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class Subject:
         domain = str(self.segmentation.domain if self.segmentation else self.scan.domain)
         return {**scan_columns(self.scan, self.cell), "segmentation": named, "domain": domain}
 
+    @cached_property
+    def _phases(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        labels = self.segmentation
+        return tuple((name, labels.values_of(name)) for name in labels.phase_names) if labels else ()
+
     def sample(self, phase: str) -> Sample:
         """Return what a metric may know of the subject."""
         labels = self.segmentation
@@ -58,7 +63,7 @@ class Subject:
             spacing_um=self.scan.voxel_size.um,
             domain=str(labels.domain),
             min_feature_um=None if labels.min_feature is None else labels.min_feature.value,
-            phases=tuple((name, labels.values_of(name)) for name in labels.phase_names),
+            phases=self._phases,
             depth_axis=self.scan.depth_axis or "",
         )
 
@@ -131,7 +136,8 @@ def find_subjects(catalog: Catalog, where: Selection = everything) -> Subjects:
     every = []
     for stored in catalog.store.all(Segmentation.kind):
         labels = Segmentation.from_body(dict(stored.body))
-        if labels.scan in alone and labels.volume is not None:
+        # a variant tells how far its nominal's results move; it has no rows of its own
+        if labels.scan in alone and labels.volume is not None and labels.variant_of is None:
             every.append(replace(alone[labels.scan], segmentation=labels, stored=stored))
     selected = tuple(subject for subject in every if where(subject.columns))
     having = {subject.scan.id for subject in selected}

@@ -51,6 +51,7 @@ def list_segmentations(catalog: Catalog, scan: str | None = None) -> list[dict[s
             "domain": str(labels.domain),
             "min_feature": None if labels.min_feature is None else str(labels.min_feature),
             "method": labels.method,
+            "variant_of": labels.variant_of,
         }
         for labels in catalog.records(Segmentation)
         if scan in (None, labels.scan)

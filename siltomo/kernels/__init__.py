@@ -9,6 +9,7 @@ from siltomo.kernels.depths import DatumPlane, depth_bins
 from siltomo.kernels.distance import NoBackgroundError, squared_distance
 from siltomo.kernels.greys import GreyHistogram, grey_histogram
 from siltomo.kernels.meshes import SMOOTHED_MESH_HALO, smoothed_mesh_area
+from siltomo.kernels.sampling import CellCounts, Lattice, cell_configurations
 from siltomo.kernels.surfaces import (
     euler_number,
     interface_area,
@@ -28,13 +29,16 @@ from siltomo.kernels.thickness_slabs import (
 
 __all__ = [
     "SMOOTHED_MESH_HALO",
+    "CellCounts",
     "Components",
     "DatumPlane",
     "GreyHistogram",
     "HaloTooLargeError",
+    "Lattice",
     "NoBackgroundError",
     "SlabComponents",
     "ThicknessCounts",
+    "cell_configurations",
     "component_bytes",
     "component_labels",
     "component_sizes",

@@ -20,8 +20,9 @@ import numpy as np
 from numba import uint64
 from numpy.typing import ArrayLike, NDArray
 
-from siltomo.kernels._bits import low_bits, pack_row, popcount, trailing_zeros
+from siltomo.kernels._bits import low_bits, popcount, trailing_zeros
 from siltomo.kernels._jit import inlined, kernel
+from siltomo.kernels._tile_bits import drop_outside, pack_phases, transpose
 from siltomo.kernels._volumes import (
     Phase,
     as_bins,
@@ -162,10 +163,10 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
     flat_bits, flat_counts = bits.reshape(-1), counts.reshape(-1)
     valid = np.zeros(words, np.uint64)
     eight = np.zeros(8, np.uint64)
-    _pack_phases(voxels[0], members, first, bits[0])
+    pack_phases(voxels[0], members, first, bits[0])
     for z in range(nz - 1):
         near, far = z % 2, (z + 1) % 2
-        _pack_phases(voxels[z + 1], members, first, bits[far])
+        pack_phases(voxels[z + 1], members, first, bits[far])
         for y in range(ny - 1):
             start = 0
             while start < nx - 1:  # a stretch of tiles in one bin
@@ -180,7 +181,7 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
                     for w in range(w0, w1):
                         valid[w] = low_bits(stop - 64 * w) & ~low_bits(max(0, start - 64 * w))
                 if packed > n_phases:
-                    _drop_outside(bits, near, far, n_phases, y, w0, w1, valid)
+                    drop_outside(bits, near, far, n_phases, y, w0, w1, valid)
                 if bin_ >= 0:
                     for p in range(n_phases):
                         low = ((near * packed + p) * ny + y) * words
@@ -188,24 +189,6 @@ def _count_tiles(voxels: Any, members: Any, first: Any, bins: Any, counts: Any) 
                         table = (bin_ * n_phases + p) * 256
                         _count_row(flat_bits, low, high, words, valid, w0, w1, flat_counts, table, eight)
                 start = stop
-
-
-@inlined
-def _pack_phases(plane: Any, members: Any, first: Any, bits: Any) -> None:
-    """Pack a plane once for each phase; row by row, so that a row is read from memory once."""
-    for y in range(plane.shape[0]):
-        for p in range(first.size - 1):
-            pack_row(plane[y], members[first[p] : first[p + 1]], False, bits[p, y])
-
-
-@inlined
-def _drop_outside(bits: Any, near: int, far: int, p: int, y: int, w0: int, w1: int, valid: Any) -> None:
-    """Clear the tiles that touch the outside of the domain."""
-    for w in range(w0, w1):
-        here = bits[near, p, y, w] | bits[near, p, y + 1, w] | bits[far, p, y, w] | bits[far, p, y + 1, w]
-        v = w + 1
-        beside = bits[near, p, y, v] | bits[near, p, y + 1, v] | bits[far, p, y, v] | bits[far, p, y + 1, v]
-        valid[w] &= ~(here | (here >> uint64(1)) | (beside << uint64(63)))
 
 
 @inlined
@@ -238,7 +221,7 @@ def _count_row(
         if active != 0:
             a1, b1 = (a >> one) | (e << last), (b >> one) | (f << last)
             c1, d1 = (c >> one) | (g << last), (d >> one) | (h << last)
-            _transpose(a, a1, b, b1, c, c1, d, d1, eight)
+            transpose(a, a1, b, b1, c, c1, d, d1, eight)
             while active != 0:
                 x = trailing_zeros(active)
                 counts[table + int((eight[x & uint64(7)] >> (x & uint64(56))) & uint64(255))] += 1
@@ -246,29 +229,3 @@ def _count_row(
         a, b, c, d = e, f, g, h
     counts[table] += int(empty)
     counts[table + 255] += int(full)
-
-
-@inlined
-def _transpose(b0: Any, b1: Any, b2: Any, b3: Any, b4: Any, b5: Any, b6: Any, b7: Any, eight: Any) -> None:
-    """Turn the words of the eight voxels of 64 tiles into 64 configurations: tile 8 j + r in byte j of word r."""
-    m, s = uint64(0x5555555555555555), uint64(1)
-    b0, b1 = _interleave(b0, b1, m, s)
-    b2, b3 = _interleave(b2, b3, m, s)
-    b4, b5 = _interleave(b4, b5, m, s)
-    b6, b7 = _interleave(b6, b7, m, s)
-    m, s = uint64(0x3333333333333333), uint64(2)
-    b0, b2 = _interleave(b0, b2, m, s)
-    b1, b3 = _interleave(b1, b3, m, s)
-    b4, b6 = _interleave(b4, b6, m, s)
-    b5, b7 = _interleave(b5, b7, m, s)
-    m, s = uint64(0x0F0F0F0F0F0F0F0F), uint64(4)
-    eight[0], eight[4] = _interleave(b0, b4, m, s)
-    eight[1], eight[5] = _interleave(b1, b5, m, s)
-    eight[2], eight[6] = _interleave(b2, b6, m, s)
-    eight[3], eight[7] = _interleave(b3, b7, m, s)
-
-
-@inlined
-def _interleave(low: Any, high: Any, mask: Any, shift: Any) -> Any:
-    """Swap the masked bits of the higher word with the unmasked ones of the lower."""
-    return (low & mask) | ((high & mask) << shift), ((low >> shift) & mask) | (high & ~mask)

@@ -1,5 +1,6 @@
 """Registered, versioned quantities with declared units."""
 
+from siltomo.metrics import cycling as _cycling  # noqa: F401 -- as below
 from siltomo.metrics import derived as _derived  # noqa: F401 -- importing them declares the founding metrics
 from siltomo.metrics import founding as _founding  # noqa: F401
 from siltomo.metrics import founding_geometry as _geometry  # noqa: F401

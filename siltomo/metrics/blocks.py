@@ -8,7 +8,7 @@ Measures are frozen and compare by value: metrics that need the same one share o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -23,6 +23,7 @@ PlaneReader = Callable[[int, int], NDArray[Any]]
 Labels = NDArray[Any]
 """Label values, an integer array of shape (z, y, x)."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -120,6 +121,7 @@ class Slab:
         self.known: Mapping[Measure[Any], Any] = known or {}
         self.start, self.stop, self.depth, self.max_halo = start, stop, depth, max_halo
         self._last = min(depth, stop + after)
+        self._shared: dict[Hashable, Any] = {}
 
     @cached_property
     def _held(self) -> Labels:
@@ -128,6 +130,13 @@ class Slab:
     def labels(self, *, after: int = 0) -> Labels:
         """Return the slab's planes with up to that many of the next ones, fewer at the end of the volume."""
         return self.planes(self.start, min(self.depth, self.stop + after))
+
+    def shared(self, key: Hashable, make: Callable[[], S]) -> S:
+        """Return what several measures of the slab need, made by the first that asks."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        made: S = self._shared[key]
+        return made
 
     def planes(self, start: int, stop: int) -> Labels:
         """Return any planes of the volume; only those of the slab are held."""
@@ -161,6 +170,14 @@ class Measure(ABC, Generic[T]):
     def lacks(cls, sample: Sample) -> str:  # noqa: ARG003
         """Say why a sample cannot be measured, as far as its phases tell; empty when it can."""
         return ""
+
+    @classmethod
+    def is_fully_named(cls, sample: Sample) -> bool:  # noqa: ARG003
+        """Return whether a sample names all that is measured, so that nothing stands for something else.
+
+        Where several segmentations of a scan could answer a query, the only one that does is taken.
+        """
+        return True
 
     @abstractmethod
     def measure(self, slab: Slab) -> T:

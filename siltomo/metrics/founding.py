@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import (
+    CellCounts,
+    Lattice,
     SlabComponents,
     ThicknessCounts,
     euler_number,
@@ -18,6 +20,7 @@ from siltomo.kernels import (
 )
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.measures import (
+    Cells,
     Components,
     Connectivity,
     Estimator,
@@ -29,13 +32,24 @@ from siltomo.metrics.measures import (
     Voxels,
 )
 from siltomo.metrics.registry import metric
+from siltomo.metrics.sampling import NotRepresentative, Sampling
 from siltomo.metrics.values import Answer, Distribution, Scalar, Undefined
+from siltomo.metrics.verdicts import (
+    below_resolution,
+    fraction_sampling,
+    not_representative,
+    phase_absent,
+    ratio_sampling,
+    surface_sampling,
+    touches_window,
+)
 from siltomo.model.fields import In
 from siltomo.units import Quantity
 
 __all__: list[str] = []
 
 Counted = Annotated[VoxelCount, Voxels]
+Celled = Annotated[CellCounts, Cells]
 Tiled = Annotated[NDArray[np.int64], Tiles]
 Connected = Annotated[SlabComponents, Components]
 Thick = Annotated[ThicknessCounts | None, Thickness]
@@ -43,14 +57,17 @@ Meshed = Annotated[float, MeshArea]
 BinWidth = Annotated[float | None, In("um", gt=0)]
 
 _SERIES = (1.0, 2.0, 5.0)
+_NOT_SELF_AVERAGING = (
+    "not_rve: interconnectivity does not average out within a window: compare several fields of view"
+)
 
 
 def _absent(sample: Sample) -> str:
     return f"phase {sample.phase!r} has no voxel in the {sample.whole}"
 
 
-@metric("{phase}_volume_fraction", unit="1", version=1, phases=("crack", "pore", "sei"))
-def volume_fraction(voxels: Counted, tiles: Tiled, sample: Sample) -> Answer:
+@metric("{phase}_volume_fraction", unit="1", version=2, phases=("crack", "pore", "sei"))
+def volume_fraction(voxels: Counted, cells: Celled, sample: Sample) -> Answer:
     """Share of the domain's volume that is the phase.
 
     The number of its voxels over the number of voxels of the domain; voxels labelled "outside" count in
@@ -60,20 +77,49 @@ def volume_fraction(voxels: Counted, tiles: Tiled, sample: Sample) -> Answer:
     -----
     Counting points is unbiased at any voxel size. The discretisation uncertainty is that of a boundary
     that lies anywhere within its voxel: the surface per volume of the domain (Crofton, 13 directions) times
-    half a voxel edge. Features below the resolution are lost; see min_feature of the segmentation.
+    half a voxel edge. Features below the resolution are lost; see min_feature of the segmentation. The
+    sampling uncertainty comes from the spread between sub-volumes, as large as the phase's own structure
+    asks for; where the window holds too few of them there is none, and the flag "not_rve" says so.
     """
     if voxels.whole == 0:
         return Undefined("every voxel is labelled outside")
-    window = window_volume(tiles, sample.spacing_um)
+    window = window_volume(cells.histogram, sample.spacing_um)
     shift = None
     if window > 0:
-        shift = surface_area(tiles, sample.spacing_um) / window * sample.edge_um / 2
-    return Scalar(voxels.phase / voxels.whole, shift, {"whole": sample.whole})
+        shift = surface_area(cells.histogram, sample.spacing_um) / window * sample.edge_um / 2
+    found = fraction_sampling(cells)
+    return Scalar(
+        voxels.phase / voxels.whole,
+        shift,
+        {"whole": sample.whole},
+        _doubts(found, sample, absent=voxels.phase == 0),
+        _sub_volumes(found, sample),
+        _uncertainty(found),
+    )
 
 
-@metric("{phase}_surface_to_volume_ratio", unit="1/um", version=1, phases=("crack", "pore", "sei"))
+def _uncertainty(found: Sampling | NotRepresentative, scale: float = 1.0) -> float | None:
+    return found.uncertainty * scale if isinstance(found, Sampling) else None
+
+
+def _sub_volumes(found: Sampling | NotRepresentative, sample: Sample) -> dict[str, str]:
+    """Name the sub-volumes whose spread gives the sampling uncertainty."""
+    if isinstance(found, NotRepresentative):
+        return {}
+    voxels = [s * e for s, e in zip(found.steps, Lattice(sample.shape).edges, strict=True)]
+    edges = [v * um for v, um in zip(voxels, sample.spacing_um, strict=True)]
+    return {"sub_volumes": f"{found.count} of {' x '.join(f'{e:.3g}' for e in edges)} um"}
+
+
+def _doubts(found: Sampling | NotRepresentative, sample: Sample, *, absent: bool) -> tuple[str, ...]:
+    if absent:
+        return (f"phase_absent: {phase_absent(sample)}; how much there is elsewhere is not known",)
+    return tuple(not_representative(found))
+
+
+@metric("{phase}_surface_to_volume_ratio", unit="1/um", version=2, phases=("crack", "pore", "sei"))
 def surface_to_volume_ratio(
-    tiles: Tiled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
+    cells: Celled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
 ) -> Answer:
     """Surface of the phase divided by its own volume.
 
@@ -90,29 +136,42 @@ def surface_to_volume_ratio(
     a mask as it is reads about 8 % more than crofton13.
     """
     conventions = {"surface": estimator, "per": "volume of the phase", "window": "interior tiles"}
-    volume = phase_volume(tiles, sample.spacing_um)
+    volume = phase_volume(cells.histogram, sample.spacing_um)
     if volume == 0:
-        return Undefined(_absent(sample), conventions)
-    areas = _areas(tiles, mesh, sample)
+        return Undefined(phase_absent(sample), conventions)
+    areas = _areas(cells.histogram, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / volume
-    return Scalar(areas[estimator] / volume, spread, conventions)
+    found = ratio_sampling(cells, sample)
+    basis = _sub_volumes(found, sample)
+    doubts = _doubts(found, sample, absent=False)
+    sampled = _uncertainty(found, _relative(areas, estimator))
+    return Scalar(areas[estimator] / volume, spread, conventions, doubts, basis, sampled)
 
 
-@metric("{phase}_surface_density", unit="1/um", version=1, phases=("crack",))
+@metric("{phase}_surface_density", unit="1/um", version=2, phases=("crack",))
 def surface_density(
-    tiles: Tiled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
+    cells: Celled, mesh: Meshed, sample: Sample, *, estimator: Estimator = "crofton13"
 ) -> Answer:
     """Surface of the phase divided by the volume of the domain.
 
     It is the surface to volume ratio times the volume fraction; see there for the estimators.
     """
     conventions = {"surface": estimator, "per": f"volume of the {sample.whole}", "window": "interior tiles"}
-    window = window_volume(tiles, sample.spacing_um)
+    window = window_volume(cells.histogram, sample.spacing_um)
     if window == 0:
         return Undefined("the domain is thinner than two voxels everywhere", conventions)
-    areas = _areas(tiles, mesh, sample)
+    areas = _areas(cells.histogram, mesh, sample)
     spread = abs(areas["crofton13"] - areas["crofton3"]) / window
-    return Scalar(areas[estimator] / window, spread, conventions)
+    found = surface_sampling(cells, sample)
+    basis = _sub_volumes(found, sample)
+    doubts = _doubts(found, sample, absent=phase_volume(cells.histogram, sample.spacing_um) == 0)
+    sampled = _uncertainty(found, _relative(areas, estimator))
+    return Scalar(areas[estimator] / window, spread, conventions, doubts, basis, sampled)
+
+
+def _relative(areas: dict[str, float], estimator: Estimator) -> float:
+    """Return the surface relative to that of the sub-volumes, which is always that of 13 directions."""
+    return areas[estimator] / areas["crofton13"] if areas["crofton13"] else 1.0
 
 
 def _areas(tiles: NDArray[np.int64], mesh: float, sample: Sample) -> dict[str, float]:
@@ -123,7 +182,7 @@ def _areas(tiles: NDArray[np.int64], mesh: float, sample: Sample) -> dict[str, f
     }
 
 
-@metric("{phase}_interconnectivity", unit="1", version=1, phases=("crack", "pore"))
+@metric("{phase}_interconnectivity", unit="1", version=2, phases=("crack", "pore"))
 def interconnectivity(components: Connected, sample: Sample, *, connectivity: Connectivity = 26) -> Answer:
     """Share of the phase's volume that is its largest connected component.
 
@@ -138,10 +197,12 @@ def interconnectivity(components: Connected, sample: Sample, *, connectivity: Co
     found = components.finish()
     conventions = {"connectivity": str(connectivity), "per": "volume of the phase"}
     if found.total_voxels == 0:
-        return Undefined(_absent(sample), conventions)
+        return Undefined(phase_absent(sample), conventions)
     unknown = found.unknown_voxels / found.total_voxels
-    flags = (f"touches_window: {unknown:.3g} of the phase may join it outside",) if unknown > 0 else ()
-    return Scalar(found.largest_voxels / found.total_voxels, None, conventions, flags)
+    flags = [_NOT_SELF_AVERAGING]
+    if unknown > 0:
+        flags.append(f"touches_window: {unknown:.3g} of the phase may join it outside")
+    return Scalar(found.largest_voxels / found.total_voxels, None, conventions, tuple(flags))
 
 
 @metric("{phase}_euler_number", unit="1", version=1, phases=("crack",))
@@ -155,16 +216,18 @@ def euler(tiles: Tiled, sample: Sample, *, connectivity: Literal[26, 6] = 26) ->
     """
     conventions = {"connectivity": str(connectivity), "window": "interior tiles"}
     if phase_volume(tiles, sample.spacing_um) == 0:
-        return Undefined(_absent(sample), conventions)
+        return Undefined(phase_absent(sample), conventions)
     return Scalar(float(euler_number(tiles, connectivity=connectivity)), None, conventions)
 
 
-@metric("{phase}_thickness_median", unit="um", version=1, fixed={"statistic": "median"}, phases=("sei",))
-@metric("{phase}_thickness_mean", unit="um", version=1, fixed={"statistic": "mean"}, phases=("sei",))
-@metric("{phase}_width_median", unit="um", version=1, fixed={"statistic": "median"}, phases=("crack",))
-@metric("{phase}_width_mean", unit="um", version=1, fixed={"statistic": "mean"}, phases=("crack",))
+@metric("{phase}_thickness_median", unit="um", version=2, fixed={"statistic": "median"}, phases=("sei",))
+@metric("{phase}_thickness_mean", unit="um", version=2, fixed={"statistic": "mean"}, phases=("sei",))
+@metric("{phase}_width_median", unit="um", version=2, fixed={"statistic": "median"}, phases=("crack",))
+@metric("{phase}_width_mean", unit="um", version=2, fixed={"statistic": "mean"}, phases=("crack",))
 def local_thickness_statistic(
     thickness: Thick,
+    voxels: Counted,
+    cells: Celled,
     sample: Sample,
     *,
     statistic: Literal["mean", "median"] = "mean",
@@ -179,7 +242,8 @@ def local_thickness_statistic(
     Notes
     -----
     The conventions differ by up to a voxel in bodies a few voxels thick: one voxel is given as the
-    discretisation uncertainty. The window's border is not background: what it cuts reads too thick.
+    discretisation uncertainty. The window's border is not background: what it cuts reads too thick. There
+    is no sampling uncertainty yet; the flag "not_rve" says where the phase itself is too unevenly spread.
     Hildebrand and Rüegsegger (1997), doi:10.1046/j.1365-2818.1997.1340694.x.
     """
     conventions = {"thickness": f"diameter, {convention}", "statistic": f"{statistic}, by volume"}
@@ -187,7 +251,12 @@ def local_thickness_statistic(
     if isinstance(known, str):
         return Undefined(known, conventions)
     value = known.mean() if statistic == "mean" else known.median()
-    return Scalar(value, sample.edge_um, conventions, _resolved(value, sample))
+    doubts = [
+        *below_resolution(value, known, sample),
+        *touches_window(value, voxels, cells, sample),
+        *not_representative(fraction_sampling(cells)),
+    ]
+    return Scalar(value, sample.edge_um, conventions, tuple(doubts))
 
 
 @metric("{phase}_thickness_distribution", unit="1", version=1, fixed={"named": "thickness"}, phases=("sei",))
@@ -222,13 +291,7 @@ def _known(thickness: ThicknessCounts | None, sample: Sample) -> ThicknessCounts
     """Return the distribution, or why there is none."""
     if thickness is None:
         return f"phase {sample.phase!r} fills the window: no voxel bounds its thickness"
-    return _absent(sample) if thickness.total == 0 else thickness
-
-
-def _resolved(value: float, sample: Sample) -> tuple[str, ...]:
-    if sample.min_feature_um is not None and value < sample.min_feature_um:
-        return (f"below_resolution: {value:.3g} um is below the smallest trusted feature",)
-    return ()
+    return phase_absent(sample) if thickness.total == 0 else thickness
 
 
 def _round_bin(least: float) -> float:

@@ -111,6 +111,10 @@ class Surfaces(Measure[ElectrodeSurfaces]):
             f"voxels beyond it named outside); there: {', '.join(sorted(there)) or 'nothing'}"
         )
 
+    @classmethod
+    def is_fully_named(cls, sample: Sample) -> bool:
+        return {"collector", "separator"} <= {name for name, _ in sample.phases}
+
     def measure(self, slab: Slab) -> ElectrodeSurfaces:
         sample = self.sample
         values = electrode_values(sample)

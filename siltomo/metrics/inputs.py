@@ -12,14 +12,24 @@ from typing import Literal
 from siltomo.model.fields import In
 from siltomo.model.words import Domain, HalfCycle, Mode, Scale
 
-__all__ = ["FIELDS", "Field", "From", "Match"]
+__all__ = ["CYCLING", "FIELDS", "Field", "From", "Match"]
 
 Match = Literal["cell", "formulation"]
 """Where an input may come from: the same cell, or (asked for) another cell of the same formulation in the
 same cycle and half-cycle."""
 
-FIELDS = ("formulation", "cell", "state")
-"""The records whose fields a derived metric may use."""
+FIELDS = ("formulation", "cell", "state", "cycling")
+"""The records whose fields a derived metric may use; ``cycling`` is the summary of the row's cell and cycle."""
+
+CYCLING = (
+    "half_capacity",
+    "lithiation_capacity",
+    "delithiation_capacity",
+    "first_delithiation_capacity",
+    "si_mass",
+)
+"""What a cycling summary gives: capacities of the row's cycle (``half_capacity``: of its half-cycle), of the first
+complete cycle of the cell, and the silicon mass as it may be used."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class From:
         The scan so many cycles later than the row's own; -1 is the one before.
     min_feature
         Only segmentations that trust features from this size on, such as ``"0.65 um"``.
+    unit
+        A unit of what the metric must measure, checked when the metric is declared.
     """
 
     metric: str
@@ -53,6 +65,7 @@ class From:
     cycle: int | None = None
     cycle_offset: int = 0
     min_feature: str | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         # a misspelt word would select nothing, forever
@@ -99,6 +112,9 @@ class Field:
     def __post_init__(self) -> None:
         if self.path.split(".")[0] not in FIELDS or "." not in self.path:
             raise ValueError(f"{self.path!r} names no field of {', '.join(FIELDS)}")
+        kind, _, name = self.path.partition(".")
+        if kind == "cycling" and name not in CYCLING:
+            raise ValueError(f"cycling has no {name!r}; it has {', '.join(CYCLING)}")
 
     @property
     def words(self) -> str:

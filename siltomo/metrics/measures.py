@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 
 from siltomo.kernels import (
     SMOOTHED_MESH_HALO,
+    CellCounts,
+    Lattice,
     NoBackgroundError,
     SlabComponents,
     ThicknessCounts,
+    cell_configurations,
     component_bytes,
-    label_configurations,
-    label_counts,
     label_slab,
     slab_bytes,
     slab_thickness_counts,
     smoothed_mesh_area,
 )
-from siltomo.metrics.blocks import Labels, Measure, Slab
+from siltomo.metrics.blocks import Labels, Measure, Sample, Slab
 
 __all__ = [
+    "Cells",
     "Components",
     "Connectivity",
     "Estimator",
@@ -42,7 +44,7 @@ ThicknessConvention = Literal["open_ball", "closed_ball", "fiji"]
 
 # One slab runs on one thread: the slabs of a volume run side by side.
 _ONE = 1
-_SMALL = 1 << 20
+_SMALL = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ class VoxelCount:
 class Voxels(Measure[VoxelCount]):
     """Count the voxels of the phase and of the domain."""
 
+    # with the plane below, one count of the voxels serves `Cells` too
+    after: ClassVar[int] = 1
+
     def measure(self, slab: Slab) -> VoxelCount:
-        labels = slab.labels()
-        left_out = [self.sample.outside] if self.sample.outside else []
-        counts = label_counts(labels, [self.sample.phase_values, *left_out], threads=_ONE)
-        return VoxelCount(int(counts[0]), labels.size - int(counts[1:].sum()))
+        counts = _cells(self.sample, slab)
+        planes = slab.stop - slab.start
+        return VoxelCount(counts.voxels, planes * self.sample.plane - counts.outside)
 
     def merge(self, upper: VoxelCount, lower: VoxelCount) -> VoxelCount:
         return VoxelCount(upper.phase + lower.phase, upper.whole + lower.whole)
@@ -90,23 +94,55 @@ class Footprint(Measure[NDArray[np.bool_]]):
 
 
 @dataclass(frozen=True)
+class Cells(Measure[CellCounts]):
+    """Count the configurations of 2 x 2 x 2 voxels, and add up volume and surface by cell of a lattice.
+
+    Configurations that touch the outside are left out. The cells tell how representative the volume is.
+    """
+
+    after: ClassVar[int] = 1
+
+    def measure(self, slab: Slab) -> CellCounts:
+        return _cells(self.sample, slab)
+
+    def merge(self, upper: CellCounts, lower: CellCounts) -> CellCounts:
+        return upper + lower
+
+    def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
+        return _SMALL + self.sample.plane
+
+
+@dataclass(frozen=True)
 class Tiles(Measure[NDArray[np.int64]]):
     """Count the configurations of 2 x 2 x 2 voxels, those that touch the outside left out."""
 
     after: ClassVar[int] = 1
 
     def measure(self, slab: Slab) -> NDArray[np.int64]:
-        labels = slab.labels(after=self.after)
-        counts: NDArray[np.int64] = label_configurations(
-            labels, [self.sample.phase_values], outside=self.sample.outside or None, threads=_ONE
-        )
-        return np.asarray(counts[0])
+        return _cells(self.sample, slab).histogram
 
     def merge(self, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
         return upper + lower
 
     def memory(self, planes: int, halo: int) -> int:  # noqa: ARG002
         return _SMALL + self.sample.plane
+
+
+def _cells(sample: Sample, slab: Slab) -> CellCounts:
+    """Count once what `Cells` and `Tiles` share."""
+    return slab.shared(
+        ("cells", sample),
+        lambda: cell_configurations(
+            slab.labels(after=Cells.after),
+            sample.phase_values,
+            sample.spacing_um,
+            Lattice(sample.shape),
+            start=slab.start,
+            shared=slab.stop < slab.depth,
+            outside=sample.outside or None,
+            threads=_ONE,
+        ),
+    )
 
 
 @dataclass(frozen=True)

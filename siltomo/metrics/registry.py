@@ -19,6 +19,7 @@ from siltomo.metrics.inputs import From
 from siltomo.metrics.plain import Labels, answer_of
 from siltomo.metrics.probes import prove_units
 from siltomo.metrics.values import Answer
+from siltomo.units import dimension, same_dimension
 
 __all__ = ["ENTRY_POINTS", "Registry", "Request", "metric", "registry"]
 
@@ -46,6 +47,10 @@ class Request:
         if not self.metric.surroundings:
             return ""
         return next(filter(None, (kind.lacks(sample) for kind in self.metric.measures.values())), "")
+
+    def is_fully_named(self, sample: Sample) -> bool:
+        """Return whether a sample names all that the metric measures."""
+        return all(kind.is_fully_named(sample) for kind in self.metric.measures.values())
 
     def measures(self, sample: Sample) -> dict[str, Measure[Any]]:
         """Return the measures that a base metric needs on a sample, by argument."""
@@ -179,6 +184,12 @@ class Registry:
                     f"metric{hint}"
                 )
             units[argument] = found[0].unit
+            if query.unit and not same_dimension(query.unit, found[0].unit):
+                raise RegistrationError(
+                    f"metric {made.name!r}: its input {argument!r} asks for {query.unit} "
+                    f"({dimension(query.unit)}), but {query.metric} is in {found[0].unit} "
+                    f"({dimension(found[0].unit)})"
+                )
         return units
 
     def load_plugins(self) -> None:

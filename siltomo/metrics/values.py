@@ -21,6 +21,8 @@ class Scalar:
     """Doubts about the number."""
     companions: Mapping[str, str] = field(default_factory=dict)
     """Quantities that belong to it, such as its spread, as text with their unit."""
+    sampling: float | None = None
+    """Standard uncertainty from the volume being a sample of the electrode, in the same unit."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -31,6 +32,8 @@ class Segmentation(Record):
 
     scan: Annotated[Id, Ref("scan")]
     """The scan whose grid it lies on."""
+    variant_of: Annotated[Id | None, Ref("segmentation")] = None
+    """The segmentation that this one varies, such as with a lower threshold; it tells how far results move."""
     phases: tuple[Phase, ...] = Field(min_length=1)
     """What each label value means; a phase may have several values."""
     domain: Domain
@@ -64,7 +67,7 @@ class Segmentation(Record):
             raise ValueError(f"max_feature ({largest}) is not larger than min_feature ({smallest})")
         return self
 
-    @property
+    @cached_property
     def phase_names(self) -> tuple[str, ...]:
         """The phases, each once, in the order of their values."""
         names = [p.name for p in sorted(self.phases, key=lambda p: p.value) if p.name != OUTSIDE]

@@ -140,10 +140,12 @@ def write_study(
                         "method": "true labels of the digital twin",
                     }
     if cycling:
-        for twin in every:
-            for cell in twin.cells:
-                if cell.cycle != 0:
-                    _write_run(CyclerRun(twin, cell), folder)
+        study["cycling_runs"] = {
+            f"{cell.id}-run": _run(CyclerRun(twin, cell), folder)
+            for twin in every
+            for cell in twin.cells
+            if cell.cycle != 0
+        }
     path = folder / "study.yaml"
     path.write_text(yaml.dump(study, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100), "utf-8")
     return path
@@ -170,11 +172,12 @@ def write_planes(
     return found
 
 
-def _write_run(run: CyclerRun, folder: Path) -> None:
+def _run(run: CyclerRun, folder: Path) -> dict[str, Any]:
     """Write the file of a run; cells with zinc were cycled on a machine that writes decimal commas."""
     zinc = run.twin.formulation == "with-zn"
     name = f"cycling/{run.cell.id}.mpt"
     write_mpt(run, folder / name, comma=zinc, line_end="\r\n" if zinc else "\n")
+    return {"cell": run.cell.id, "file": name, "positive_current": "delithiation"}
 
 
 def _study(twins: tuple[Twin, ...]) -> dict[str, Any]:

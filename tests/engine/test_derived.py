@@ -306,7 +306,8 @@ def test_windows_of_sizes_that_overlap_are_doubted(cli: Cli, two_scales: Path) -
     flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
     assert flags[-1] == "overlapping_windows: features from 0.65 um may be counted in both macro and nano"
     cli("segment", "set", "zn1-c1-nano-seg", "--max-feature", "0.65 um")
-    assert rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"] == []
+    flags = rows(cli, "electrode_porosity", where=where)["zn1", 1]["flags"]
+    assert not any("windows" in flag for flag in flags)
 
 
 def electrode(cli: Cli, folder: Path, cycle: int, half: str, thickness: int, capacity: str = "") -> None:

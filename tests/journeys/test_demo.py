@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from siltomo.engine.demo import GATES, Gate, run_demo
+from siltomo.engine.demo import run_demo
+from siltomo.engine.demo_checks import GATES, Gate
 from siltomo.twin import Preset
 
 Cli = Callable[..., Any]
@@ -27,7 +28,7 @@ def test_every_value_is_within_its_gate(done):
     beyond = [check for check in done.checks if not check.within]
     assert not beyond
     assert {check.metric for check in done.checks} == set(GATES)
-    assert done.counts == {"formulation": 2, "cell": 10, "scan": 36, "segmentation": 36}
+    assert done.counts == {"formulation": 2, "cell": 10, "scan": 40, "segmentation": 40, "cycling_run": 8}
 
 
 def test_the_truth_is_not_what_was_measured(done):
@@ -44,14 +45,17 @@ def test_a_gate_can_fail():
     assert Gate(0, voxels=0.25).width(50.0, 0.5) == 0.125
     assert Gate(0, voxels=0.25).words == "±0.25 voxel"
     assert Gate(0.01).words == "±0.01"
+    assert Gate(0.02, relative=True, least=0.5).width(1.0, 1.0) == 0.5
 
 
 def test_the_tables_hold_all_that_was_measured(done):
-    metrics, truth = done.tables
+    metrics, cycling, truth = done.tables
     with truth.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(done.checks)
     assert {row["within"] for row in rows} == {"True"}
+    with cycling.open(encoding="utf-8") as file:
+        assert sum(row["cell"] == "zn-c25" for row in csv.DictReader(file)) == 25
     with metrics.open(encoding="utf-8") as file:
         named = {row["metric"] for row in csv.DictReader(file)}
     assert {"crack_width_median", "crack_interconnectivity", "electrode_porosity", "gas_charge"} <= named

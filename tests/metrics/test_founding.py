@@ -114,8 +114,8 @@ def test_components_that_may_join_outside_are_flagged(compute: Compute) -> None:
     touching = compute("crack_interconnectivity", labels)
     assert isinstance(inside, Scalar)
     assert isinstance(touching, Scalar)
-    assert inside.flags == ()
-    assert touching.flags[0].startswith("touches_window: 0.0357")
+    assert not any(flag.startswith("touches_window") for flag in inside.flags)
+    assert any(flag.startswith("touches_window: 0.0357") for flag in touching.flags)
 
 
 def test_euler_numbers(compute: Compute) -> None:
@@ -169,7 +169,7 @@ def test_values_below_the_trusted_feature_are_flagged(compute: Compute) -> None:
     labels[:, 8:12] = 1
     answer = compute("crack_width_mean", labels, spacing=(0.1, 0.1, 0.1), min_feature=0.65)
     assert isinstance(answer, Scalar)
-    assert answer.flags == ("below_resolution: 0.4 um is below the smallest trusted feature",)
+    assert answer.flags[0] == "below_resolution: 0.4 um is below the smallest trusted feature"
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "crack_volume_fraction"])

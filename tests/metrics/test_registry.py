@@ -211,6 +211,33 @@ def test_an_input_that_names_no_metric_gives_the_nearest() -> None:
         derived(wrong, "1")
 
 
+def test_an_input_that_measures_something_else_is_refused() -> None:
+    def wrong(thickness: Annotated[float, From("electrode_thickness", unit="V")]) -> float:
+        return thickness
+
+    with pytest.raises(
+        RegistrationError,
+        match=r"'thickness' asks for V \(.*\[current\].*\), but electrode_thickness is in um \(\[length\]\)",
+    ):
+        derived(wrong, "V")
+
+
+def test_a_volume_of_solid_is_not_a_volume_of_gas() -> None:
+    """Eq. 5 with a litre too many: volume over molar volume times molar mass is a mass, not a volume."""
+
+    def without_density(
+        gas: Annotated[float, Field("cell.initial_thickness", "um")],
+        mass: Mass,
+        *,
+        molar_volume: Annotated[float, In("L/mol", gt=0)] = 22.4,
+        molar_mass: Annotated[float, In("g/mol", gt=0, of="product")] = 73.89,
+    ) -> float:
+        return gas**3 / mass / molar_volume * molar_mass
+
+    with pytest.raises(RegistrationError, match=r"declared 'mm\^3/g_Si' \(\[length\] \*\* 3 / \[mass_Si\]\)"):
+        derived(without_density, "mm^3/g_Si")
+
+
 def test_an_argument_without_a_mark_is_the_metric_of_its_name() -> None:
     def doubled(crack_volume_fraction: float) -> float:
         return 2 * crack_volume_fraction
