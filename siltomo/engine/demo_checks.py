@@ -90,7 +90,7 @@ def metric_checks(twins: Sequence[Twin], rows: Sequence[Row]) -> Iterator[Check]
         if known is None or row["value"] is None:
             continue
         value, voxel_um = known
-        yield _check(row["metric"], of, row["value"], float(value), row["unit"], voxel_um)
+        yield _check(row["metric"], of, row["value"], float(value), row["unit"], voxel_um=voxel_um)
 
 
 def cycling_checks(twins: Sequence[Twin], rows: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
@@ -109,7 +109,7 @@ def cycling_checks(twins: Sequence[Twin], rows: Sequence[Mapping[str, Any]]) -> 
                     yield _check("coulombic_efficiency", of, row["coulombic_efficiency"], true, "1")
 
 
-def _check(metric: str, of: str, measured: float, true: float, unit: str, voxel_um: float = 0.0) -> Check:
+def _check(metric: str, of: str, measured: float, true: float, unit: str, *, voxel_um: float = 0.0) -> Check:
     gate = GATES[metric]
     within = abs(measured - true) <= gate.width(true, voxel_um) + 1e-12
     return Check(metric, of, float(measured), true, unit, gate.words, bool(within))
