@@ -11,6 +11,7 @@ from siltomo.cli import (
     alignment,
     compute,
     cycling,
+    demo,
     export,
     join,
     metrics,
@@ -63,6 +64,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
+demo.register(app)
 app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
