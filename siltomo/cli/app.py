@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, cycling, demo, metrics, records, schema, segment, start
+from siltomo.cli import (
+    alignment,
+    catalog,
+    compute,
+    cycling,
+    demo,
+    join,
+    metrics,
+    records,
+    schema,
+    segment,
+    start,
+)
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
@@ -51,7 +63,9 @@ app.add_typer(catalog.app)
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
+alignment.register(cycling.app)
 app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
+join.register(app)
 app.add_typer(schema.app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from siltomo.engine.cycling_access import Cycling
+    from siltomo.engine.join import Join
     from siltomo.metrics.inputs import Match
+    from siltomo.units import Quantity
 
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
 
@@ -243,6 +245,26 @@ class Catalog:
         from siltomo.engine.tables import record_table
 
         return record_table(model, list(self.records(model)))
+
+    def join(
+        self,
+        *,
+        where: str | None = None,
+        metrics: Sequence[str] = (),
+        tolerance: str | Quantity | None = None,
+        agree_within: str | Quantity = "20 mAh/g_Si",
+    ) -> Join:
+        """Find the state of each scan in the cycling of its cell, and put metrics beside it.
+
+        See :func:`siltomo.engine.join.join`.
+
+        Examples
+        --------
+        >>> catalog.join(metrics=["crack_volume_fraction"]).to_xarray()    # doctest: +SKIP
+        """
+        from siltomo.engine.join import join
+
+        return join(self, where=where, metrics=metrics, tolerance=tolerance, agree_within=agree_within)
 
     # ---- volumes ---------------------------------------------------------------------------------------
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog import CatalogStore
+from siltomo.engine.alignment import AlignmentOrder, apply_alignment, propose_alignment
 from siltomo.engine.catalog import Catalog, open_catalog
 from siltomo.engine.cycling_summary import summary_of
-from siltomo.engine.demo_checks import Check, cycling_checks, metric_checks
+from siltomo.engine.demo_checks import Check, cycling_checks, join_checks, metric_checks
+from siltomo.engine.join import Join, join
 from siltomo.errors import BadInputError, CheckFailedError
 from siltomo.twin import Preset, Twin, write_study
 from siltomo.twin.laws import LAWS
@@ -98,11 +100,17 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
     tell(f"computing {len(METRICS)} metrics")
     rows = _computed(catalog)
     runs = summary_of(catalog)
+    tell("aligning the clocks and joining scans with cycling")
+    offsets, states = _joined(catalog, twins)
     tell("comparing with the truth")
-    checks = (*metric_checks(twins, rows), *cycling_checks(twins, runs.rows))
-    tables = _write_tables(folder / "tables", rows, runs.rows, checks)
+    checks = (
+        *metric_checks(twins, rows),
+        *cycling_checks(twins, runs.rows),
+        *join_checks(twins, offsets, states.rows()),
+    )
+    tables = _write_tables(folder / "tables", rows, runs.rows, states.rows(), checks)
     counts = {kind: len(catalog.store.ids(kind)) for kind in KINDS}
-    return Demo(folder, counts, rows, checks, tables, tuple(runs.warnings))
+    return Demo(folder, counts, rows, checks, tables, (*runs.warnings, *states.warnings))
 
 
 def _silent(words: str) -> None:
@@ -148,20 +156,40 @@ def _computed(catalog: Catalog) -> list[Row]:
     return rows
 
 
+def _joined(catalog: Catalog, twins: Sequence[Twin]) -> tuple[dict[str, float], Join]:
+    """Find and store the clocks of the operando runs, then the state of each of their scans."""
+    offsets = {}
+    for twin in twins:
+        cell = twin.cells[0].id
+        proposal = propose_alignment(catalog, AlignmentOrder(cell))
+        apply_alignment(catalog, proposal)
+        offsets[cell] = proposal.clock.offset_s
+    chosen = "mode == 'operando'"
+    metrics = ("crack_volume_fraction", "electrode_thickness", "gas_volume_fraction")
+    return offsets, join(catalog, where=chosen, metrics=metrics)
+
+
 # ---- tables --------------------------------------------------------------------------------------------------
 
 
 def _write_tables(
-    folder: Path, rows: Sequence[Row], runs: Sequence[Mapping[str, Any]], checks: Sequence[Check]
+    folder: Path,
+    rows: Sequence[Row],
+    runs: Sequence[Mapping[str, Any]],
+    states: Sequence[Mapping[str, Any]],
+    checks: Sequence[Check],
 ) -> tuple[Path, ...]:
     from siltomo.engine.export import write_rows
 
     folder.mkdir(exist_ok=True)
-    metrics, cycling, truth = (folder / f"{name}.csv" for name in ("metrics", "cycling", "truth"))
+    metrics, cycling, joined, truth = (
+        folder / f"{name}.csv" for name in ("metrics", "cycling", "join", "truth")
+    )
     write_rows([row for row in rows if row["status"] == "ok"], metrics)
     _write_csv(cycling, runs)
+    _write_csv(joined, states)
     _write_csv(truth, [asdict(check) for check in checks])
-    return metrics, cycling, truth
+    return metrics, cycling, joined, truth
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

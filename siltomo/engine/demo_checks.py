@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from siltomo.twin import Moment, Twin, scans_of
-from siltomo.twin.cycling import CyclerRun
+from siltomo.twin.cycling import CLOCK_OFFSET_S, CyclerRun
 from siltomo.twin.laws import C_THEORY
 
 if TYPE_CHECKING:
     from siltomo.engine.rows import Row
 
-__all__ = ["GATES", "Check", "Gate", "cycling_checks", "metric_checks"]
+__all__ = ["GATES", "Check", "Gate", "cycling_checks", "join_checks", "metric_checks"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ GATES: Mapping[str, Gate] = {
     "specific_lithiation_capacity": Gate(1.0, unit="mAh/g_Si"),
     "specific_delithiation_capacity": Gate(1.0, unit="mAh/g_Si"),
     "coulombic_efficiency": Gate(0.001),
+    "clock_offset": Gate(15.0, unit="s"),
+    "capacity": Gate(1.0, unit="mAh/g_Si"),
 }
 """Limits by metric; what has no true value here is shown without one."""
 
@@ -90,7 +92,7 @@ def metric_checks(twins: Sequence[Twin], rows: Sequence[Row]) -> Iterator[Check]
         if known is None or row["value"] is None:
             continue
         value, voxel_um = known
-        yield _check(row["metric"], of, row["value"], float(value), row["unit"], voxel_um)
+        yield _check(row["metric"], of, row["value"], float(value), row["unit"], voxel_um=voxel_um)
 
 
 def cycling_checks(twins: Sequence[Twin], rows: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
@@ -109,7 +111,21 @@ def cycling_checks(twins: Sequence[Twin], rows: Sequence[Mapping[str, Any]]) -> 
                     yield _check("coulombic_efficiency", of, row["coulombic_efficiency"], true, "1")
 
 
-def _check(metric: str, of: str, measured: float, true: float, unit: str, voxel_um: float = 0.0) -> Check:
+def join_checks(
+    twins: Sequence[Twin], offsets: Mapping[str, float], states: Sequence[Mapping[str, Any]]
+) -> Iterator[Check]:
+    """Set the offsets of the clocks and the capacities found for the scans beside the true ones."""
+    for cell, offset in offsets.items():
+        yield _check("clock_offset", f"{cell}-run", offset, CLOCK_OFFSET_S, "s")
+    found = {row["scan"]: row for row in states}
+    for twin in twins:
+        for scan in scans_of(twin):
+            row = found.get(scan.id)
+            if row is not None and row["capacity"] is not None:
+                yield _check("capacity", scan.id, row["capacity"], scan.moment.capacity, "mAh/g_Si")
+
+
+def _check(metric: str, of: str, measured: float, true: float, unit: str, *, voxel_um: float = 0.0) -> Check:
     gate = GATES[metric]
     within = abs(measured - true) <= gate.width(true, voxel_um) + 1e-12
     return Check(metric, of, float(measured), true, unit, gate.words, bool(within))

@@ -112,9 +112,6 @@ class CyclerRun:
         if moment.half == "pristine":
             return self.phases[0]
         cycle, half, capacity = moment.cycle, moment.half, moment.capacity
-        if (half, capacity) == ("lithiation", 0.0):
-            cycle, half = cycle - 1, "delithiation"
-            capacity = self.twin.half_capacity(cycle, half)
         return next(
             p
             for p in self.phases

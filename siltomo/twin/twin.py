@@ -184,7 +184,8 @@ class Twin:
         for cycle in (1, 3):
             for half in ("lithiation", "delithiation"):
                 if (cycle, half) == (3, "lithiation"):
-                    made.append(self.at(cell, cycle=3, half=half, capacity=0.0))
+                    # the start of cycle 3 is the end of cycle 2
+                    made.append(self.at(cell, cycle=2))
                 stops = self.stops(cycle, half)
                 kept = min(self.size.stops if cycle == 1 else max(1, self.size.stops // 2), len(stops))
                 chosen = sorted({round((m + 1) * len(stops) / kept) - 1 for m in range(kept)})

@@ -16,7 +16,7 @@ from siltomo.twin import Preset
 Cli = Callable[..., Any]
 
 # the voxels of preset S, in smaller fields of view
-SMALL = Preset("small", 0.5, 40.0, None, 2.0, 100.0, 200.0, 0.05, 3.5, 2.0, 1)
+SMALL = Preset("small", 0.5, 40.0, None, 2.0, 100.0, 200.0, 0.05, 3.5, 2.0, 2)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_every_value_is_within_its_gate(done):
     beyond = [check for check in done.checks if not check.within]
     assert not beyond
     assert {check.metric for check in done.checks} == set(GATES)
-    assert done.counts == {"formulation": 2, "cell": 10, "scan": 40, "segmentation": 40, "cycling_run": 8}
+    assert done.counts == {"formulation": 2, "cell": 10, "scan": 48, "segmentation": 48, "cycling_run": 8}
 
 
 def test_the_truth_is_not_what_was_measured(done):
@@ -49,7 +49,7 @@ def test_a_gate_can_fail():
 
 
 def test_the_tables_hold_all_that_was_measured(done):
-    metrics, cycling, truth = done.tables
+    metrics, cycling, _, truth = done.tables
     with truth.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(done.checks)
