@@ -19,6 +19,7 @@ from siltomo.cli import (
     schema,
     segment,
     start,
+    study,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
@@ -68,4 +69,5 @@ app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
+app.add_typer(study.app)
 app.add_typer(schema.app)

@@ -89,7 +89,7 @@ def _bug(error: Exception) -> SiltomoError:
 
 def _named(arguments: Sequence[str]) -> str:
     """Return the words of the command, such as "catalog add", without importing the commands."""
-    groups = {"catalog", "cell", "formulation", "segment", "cycling", "metrics", "compute", "schema"}
+    groups = {"catalog", "cell", "formulation", "segment", "cycling", "metrics", "compute", "schema", "study"}
     words: list[str] = []
     skip = False
     for argument in arguments:

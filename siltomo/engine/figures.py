@@ -19,7 +19,7 @@ from siltomo.errors import NotFoundError
 from siltomo.metrics.inputs import Match
 from siltomo.model import Cell, CyclingRun, Formulation, Segmentation, Status
 
-__all__ = ["COLUMNS", "FigureTable", "formulations_of", "HalfCycleEnd", "half_cycle_ends", "metric_table"]
+__all__ = ["COLUMNS", "FigureTable", "formulations_of", "HalfCycleEnd", "half_cycle_ends", "metric_table", "refuse_empty"]
 
 COLUMNS = (
     "metric",
@@ -167,3 +167,17 @@ def half_cycle_ends(catalog: Catalog) -> dict[tuple[str, int, str], HalfCycleEnd
             specific = half.capacity_Ah * 1e3 / grams
             ends[run.cell, half.cycle, str(half.kind)] = HalfCycleEnd(specific, half.complete)
     return ends
+
+
+def refuse_empty(found: FigureTable, *, value: str = "value") -> FigureTable:
+    """Return a table that holds at least one value, or say why there is nothing to draw.
+
+    Raises
+    ------
+    NotFoundError
+        When no row has a value; the reason is that of the first.
+    """
+    if found.table.empty or found.table[value].notna().sum() == 0:
+        why = found.warnings[0] if found.warnings else "no state is selected"
+        raise NotFoundError(f"there is nothing to draw: {why}", fix="siltomo catalog list")
+    return found

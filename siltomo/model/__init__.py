@@ -5,13 +5,14 @@ from siltomo.model.cell import Cell
 from siltomo.model.cycling import CyclingRun
 from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
+from siltomo.model.printed import Printed, read_printed
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
 from siltomo.model.scan import Acquisition, Scan, SourceFiles, State, Volume, VoxelSize
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
 from siltomo.model.segmentation import Phase, Segmentation
 from siltomo.model.study import Author, ReportedValue, Study
 from siltomo.model.validation import validated
-from siltomo.model.words import OUTSIDE, Domain, HalfCycle, Mode, Role, Scale, Status
+from siltomo.model.words import OUTSIDE, Domain, HalfCycle, Mode, Qualifier, Role, Scale, Status
 
 __all__ = [
     "OUTSIDE",
@@ -30,7 +31,9 @@ __all__ = [
     "Mode",
     "Model",
     "Phase",
+    "Printed",
     "Provenance",
+    "Qualifier",
     "Record",
     "Ref",
     "ReportedValue",
@@ -48,6 +51,7 @@ __all__ = [
     "json_schema",
     "kinds",
     "model_named",
+    "read_printed",
     "schema_text",
     "validated",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Role", "Scale", "Status"]
+__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Qualifier", "Role", "Scale", "Status"]
 
 OUTSIDE = "outside"
 """Name for label values that lie outside the domain: their voxels are counted nowhere."""
@@ -50,6 +50,25 @@ class Role(StrEnum):
     CONDUCTIVE = "conductive"
     BINDER = "binder"
     ADDITIVE = "additive"
+
+
+class Qualifier(StrEnum):
+    """How firmly a printed number is said."""
+
+    EXACT = "exact"
+    """As printed: known to half a unit of its last digit."""
+    ABOUT = "about"
+    """Around, approximately, ca."""
+    NEARLY = "nearly"
+    """A little less."""
+    ABOVE = "above"
+    """A lower bound."""
+    BELOW = "below"
+    """An upper bound."""
+    UP_TO = "up_to"
+    """At most, the number included."""
+    SET = "set"
+    """Chosen, counted or nominal: it has no rounding."""
 
 
 class Status(StrEnum):

@@ -94,8 +94,8 @@ def voltage_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: W
             axes.set_xlabel(axis_label("capacity", str(rows["capacity_unit"].iloc[0])))
             axes.set_ylabel(axis_label("", "V", words="voltage against counter electrode"))
             axes.set_title(f"{cell} ({name})", loc="right")
-            axes.set_xlim(left=0)
             letter(axes, n)
+        panels[0].set_xlim(left=0)
         for axes in panels[len(cells) :]:
             axes.remove()
         key(figure, {f"cycle {c}": {**dashes_entry(n), "marker": ""} for n, c in enumerate(cycles)})
