@@ -15,6 +15,7 @@ from siltomo.cli import (
     demo,
     join,
     metrics,
+    plot,
     records,
     schema,
     segment,
@@ -70,4 +71,5 @@ app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
+app.add_typer(plot.app)
 app.add_typer(schema.app)

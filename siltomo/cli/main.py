@@ -89,7 +89,18 @@ def _bug(error: Exception) -> SiltomoError:
 
 def _named(arguments: Sequence[str]) -> str:
     """Return the words of the command, such as "catalog add", without importing the commands."""
-    groups = {"catalog", "cell", "formulation", "segment", "cycling", "metrics", "compute", "schema", "study"}
+    groups = {
+        "catalog",
+        "cell",
+        "formulation",
+        "segment",
+        "cycling",
+        "metrics",
+        "compute",
+        "plot",
+        "schema",
+        "study",
+    }
     words: list[str] = []
     skip = False
     for argument in arguments:

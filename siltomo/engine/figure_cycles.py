@@ -95,7 +95,9 @@ def depth_table(
     # where the metric was never meant, as on a scan of the separator, nothing is missing
     table = profiles.table[profiles.table["status"] != str(Status.MISSING)].reset_index(drop=True)
     whole = table["segmentation"].map(of).astype(float)
-    table = table.assign(thickness=whole, thickness_unit="um", height=table["coordinate_value"].astype(float) / whole)
+    table = table.assign(
+        thickness=whole, thickness_unit="um", height=table["coordinate_value"].astype(float) / whole
+    )
     lost = table[table["status"] != str(Status.OK)]
     said = tuple(f"{row.scan}: {row.reason}" for row in lost.itertuples())
     return replace(profiles, table=table, warnings=said)

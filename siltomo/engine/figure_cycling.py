@@ -62,7 +62,9 @@ def cycling_table(
     whole = by_formulation(made) if by == "formulation" else made
     rows = [_row(row, name, made.units[name]) for name in named for row in whole.rows]
     if by == "formulation":
-        rows += [_lost(row, name, made.units[name]) for name in named for row in made.rows if not row["complete"]]
+        rows += [
+            _lost(row, name, made.units[name]) for name in named for row in made.rows if not row["complete"]
+        ]
     table = pd.DataFrame(rows)
     return FigureTable(table, formulations_of(catalog), whole.warnings)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.figures import BlocksDone, FigureTable, half_cycle_ends, metric_table
+from siltomo.engine.figures import BlocksDone, FigureTable, half_cycle_ends, metric_table, without_value
 from siltomo.errors import NotFoundError
 
 __all__ = ["OPERANDO", "expansion_table", "gas_table", "joined", "operando_table"]
@@ -52,12 +52,7 @@ def _seen_domains(found: FigureTable) -> FigureTable:
         for absent, key in zip(lost, table[state].itertuples(index=False, name=None), strict=True)
     ]
     kept = table[keep].reset_index(drop=True)
-    still = kept[kept["status"] != "ok"]
-    said = tuple(
-        f"{metric}: {len(group)} states have no value; the first: {group['reason'].iloc[0]}"
-        for metric, group in still.groupby("metric", sort=False)
-    )
-    return replace(found, table=kept, warnings=said)
+    return replace(found, table=kept, warnings=without_value(kept))
 
 
 def expansion_table(
@@ -85,9 +80,10 @@ def expansion_table(
     names = [measured] if normalised else [measured, "theoretical_thickness_expansion"]
     chosen = joined(where, "mode == 'operando'", _cycles(cycles, also=0))
     found = metric_table(catalog, names, where=chosen, half_cycle_ends_too=True, progress=progress)
+    # a pristine cell has passed no capacity: nothing is predicted for it
     pristine = (found.table["half"] == "pristine") & (found.table["metric"] != measured)
     table = found.table[~pristine]
-    said = list(found.warnings)
+    said = list(without_value(table))
     if cumulated:
         stays = metric_table(catalog, [_CUMULATED], where=where, progress=progress)
         placed, lost = _cumulated_capacity(catalog, stays.table)

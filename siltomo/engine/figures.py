@@ -19,7 +19,16 @@ from siltomo.errors import NotFoundError
 from siltomo.metrics.inputs import Match
 from siltomo.model import Cell, CyclingRun, Formulation, Segmentation, Status
 
-__all__ = ["COLUMNS", "FigureTable", "formulations_of", "HalfCycleEnd", "half_cycle_ends", "metric_table", "refuse_empty"]
+__all__ = [
+    "COLUMNS",
+    "FigureTable",
+    "formulations_of",
+    "HalfCycleEnd",
+    "half_cycle_ends",
+    "metric_table",
+    "refuse_empty",
+    "without_value",
+]
 
 COLUMNS = (
     "metric",
@@ -129,11 +138,11 @@ def metric_table(
         }
         made.append({name: more[name] if name in more else row.get(name) for name in COLUMNS})
     table = pd.DataFrame(made, columns=list(COLUMNS))
-    return FigureTable(table, formulations_of(catalog), _without_value(table))
+    return FigureTable(table, formulations_of(catalog), without_value(table))
 
 
-def _without_value(table: pd.DataFrame) -> tuple[str, ...]:
-    """Say how many rows of each metric have no value, and why."""
+def without_value(table: pd.DataFrame) -> tuple[str, ...]:
+    """Say of each metric how many rows have no value, and why the first has none."""
     lost = table[table["status"] != str(Status.OK)]
     return tuple(
         f"{metric}: {len(group)} of {int((table['metric'] == metric).sum())} rows have no value; the first: "

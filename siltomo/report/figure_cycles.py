@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siltomo.report.panels import RESOLUTION, key, shade_resolution
-from siltomo.report.style import Look, Width, axis_label, blank, letter, looks, quantity_words, shown, siltomo_style
+from siltomo.report.style import (
+    Look,
+    Width,
+    axis_label,
+    blank,
+    letter,
+    looks,
+    quantity_words,
+    shown,
+    siltomo_style,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +79,9 @@ def _scale(rows: pd.DataFrame, metric: str) -> str:
     return "/".join(sorted({str(s) for s in rows.loc[rows["metric"] == metric, "scale"] if s}))
 
 
-def _bars(axes: Axes, rows: pd.DataFrame, here: Sequence[str], cycles: Sequence[int], seen: dict[str, Look]) -> None:
+def _bars(
+    axes: Axes, rows: pd.DataFrame, here: Sequence[str], cycles: Sequence[int], seen: dict[str, Look]
+) -> None:
     slot = 0.8 / max(len(here), 1)
     for n, name in enumerate(here):
         at = np.arange(len(cycles)) - 0.4 + slot * (n + 0.5)
@@ -78,7 +90,9 @@ def _bars(axes: Axes, rows: pd.DataFrame, here: Sequence[str], cycles: Sequence[
             mine = rows[(rows["part"] == place) & (rows["formulation"] == name)]
             means, errors = _means(mine, cycles)
             height = np.nan_to_num(means)
-            axes.bar(at, height, slot * 0.92, bottom=base, color=seen[name].colour, alpha=_TINT[min(place, 2)])
+            axes.bar(
+                at, height, slot * 0.92, bottom=base, color=seen[name].colour, alpha=_TINT[min(place, 2)]
+            )
             base = base + height
             known = np.isfinite(errors)
             axes.errorbar(
@@ -176,5 +190,7 @@ def _distributions(axes: Axes, rows: pd.DataFrame, seen: dict[str, Look]) -> Non
     axes.set_ylabel(axis_label("", "%", words="share of the SEI-rich phase"))
     from matplotlib.lines import Line2D
 
-    shown_lines = [Line2D([], [], color="0.3", linestyle=_LINES[n % 4], label=f"cycle {c}") for n, c in enumerate(cycles)]
+    shown_lines = [
+        Line2D([], [], color="0.3", linestyle=_LINES[n % 4], label=f"cycle {c}") for n, c in enumerate(cycles)
+    ]
     axes.legend(handles=shown_lines, loc="upper right")

@@ -90,7 +90,9 @@ def voltage_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: W
             for (cycle, _), group in rows.groupby(["cycle", "half"], sort=True):
                 x = np.asarray(group["capacity"], float)
                 y = np.asarray(group["voltage"], float)
-                axes.plot(x, y, color=seen[name].colour, linestyle=_DASHES[cycles.index(cycle) % len(_DASHES)])
+                axes.plot(
+                    x, y, color=seen[name].colour, linestyle=_DASHES[cycles.index(cycle) % len(_DASHES)]
+                )
             axes.set_xlabel(axis_label("capacity", str(rows["capacity_unit"].iloc[0])))
             axes.set_ylabel(axis_label("", "V", words="voltage against counter electrode"))
             axes.set_title(f"{cell} ({name})", loc="right")

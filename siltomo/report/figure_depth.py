@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siltomo.report.panels import RESOLUTION, key, shade_resolution
-from siltomo.report.style import Width, axis_label, blank, letter, looks, siltomo_style
+from siltomo.report.style import Width, axis_label, blank, letter, looks, quantity_words, siltomo_style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["depth_figure"]
+
+_LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def depth_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Width = "double") -> Figure:
@@ -36,7 +38,9 @@ def depth_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Wid
     modes = [mode for mode in ("operando", "in_situ", "ex_situ") if mode in set(rows["mode"])]
     with siltomo_style():
         figure = blank(width, rows=max(len(modes), 1), columns=max(len(here), 1), height=0.62)
-        panels = figure.subplots(max(len(modes), 1), max(len(here), 1), squeeze=False, sharex=True, sharey=True)
+        panels = figure.subplots(
+            max(len(modes), 1), max(len(here), 1), squeeze=False, sharex=True, sharey=True
+        )
         number = 0
         for down, mode in enumerate(modes):
             for across, name in enumerate(here):
@@ -58,7 +62,7 @@ def depth_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Wid
 
 def _quantity(rows: pd.DataFrame) -> str:
     metric = str(rows["metric"].iloc[0]).removesuffix("_depth_profile")
-    return axis_label(metric, str(rows["unit"].iloc[0]), words="")
+    return axis_label(metric, str(rows["unit"].iloc[0]), words=f"mean {quantity_words(metric)}")
 
 
 def _profiles(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
@@ -69,11 +73,18 @@ def _profiles(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     for n, state in enumerate(states):
         mine = rows[rows["segmentation"] == state[3]].sort_values("height")
         x, y = np.asarray(mine["value"].astype(float)), np.asarray(mine["height"], float)
-        strength = 0.3 + 0.7 * (n + 1) / len(states)
-        axes.plot(x, y, color=colour, alpha=strength, marker=".", markersize=3, label=_words(state))
+        shade = _lighter(colour, 0.65 * (1 - (n + 1) / len(states)))
+        axes.plot(x, y, color=shade, linestyle=_LINES[n % len(_LINES)], label=_words(state))
     if states:
         shade_resolution(axes, rows, along="x")
-        axes.legend(loc="best", fontsize=5.5)
+        axes.legend(loc="best", fontsize=5.5, frameon=True, framealpha=0.85, edgecolor="none")
+
+
+def _lighter(colour: str, share: float) -> tuple[float, float, float]:
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (part + (1 - part) * share for part in to_rgb(colour))
+    return red, green, blue
 
 
 def _number(value: Any) -> float:

@@ -133,7 +133,9 @@ def _missing_spans(x: Any, y: Any) -> Iterable[tuple[float, float]]:
 def hatch(axes: Axes, start: float, stop: float, colour: str, *, row: int = 0, words: str = "") -> None:
     """Hatch a span of x where nothing was measured: a strip at the foot of the panel, so that data stay free."""
     foot, top = row * _STRIP, (row + 0.9) * _STRIP
-    axes.axvspan(start, stop, foot, top, facecolor="none", edgecolor=colour, hatch="//////", linewidth=0, zorder=1)
+    axes.axvspan(
+        start, stop, foot, top, facecolor="none", edgecolor=colour, hatch="//////", linewidth=0, zorder=1
+    )
     if words:
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.9}
         axes.text(
@@ -160,7 +162,11 @@ def hatch_after_last_scan(axes: Axes, rows: pd.DataFrame, look: Look, *, right: 
     complete = bool(known["half_cycle_complete"].iloc[0])
     stop = end if complete else right
     if stop - last > LEAST_GAP * stop:
-        words = f"cycle {known['cycle'].iloc[0]} not scanned" if complete else f"cycle {known['cycle'].iloc[0]} stopped"
+        words = (
+            f"cycle {known['cycle'].iloc[0]} not scanned"
+            if complete
+            else f"cycle {known['cycle'].iloc[0]} stopped"
+        )
         hatch(axes, last, stop, look.colour, row=row, words=words)
 
 
@@ -183,7 +189,9 @@ def key(figure: Figure, entries: Mapping[str, Any], *, columns: int = 0) -> None
     handles = []
     for words, properties in entries.items():
         patch = "hatch" in properties or "facecolor" in properties
-        handles.append(Patch(label=words, **properties) if patch else Line2D([], [], label=words, **properties))
+        handles.append(
+            Patch(label=words, **properties) if patch else Line2D([], [], label=words, **properties)
+        )
     if handles:
         figure.legend(handles=handles, loc="outside upper center", ncols=columns or min(len(handles), 6))
 
@@ -196,7 +204,12 @@ def look_entry(look: Look) -> dict[str, Any]:
 def dashes_entry(order: int) -> dict[str, Any]:
     """Return the legend properties of a kind of dashes."""
     face = "white" if order == 0 else "0.3"
-    return {"color": "0.3", "linestyle": _DASHES[order % len(_DASHES)], "marker": ".", "markerfacecolor": face}
+    return {
+        "color": "0.3",
+        "linestyle": _DASHES[order % len(_DASHES)],
+        "marker": ".",
+        "markerfacecolor": face,
+    }
 
 
 RESOLUTION = {"facecolor": "0.5", "alpha": 0.18, "linewidth": 0}
