@@ -324,12 +324,11 @@ def _computing() -> Any:
 def _written(
     found: FigureTable, paths: Sequence[Path], draw: Callable[[], Figure], *, value: str = "value"
 ) -> Reply:
-    from siltomo.engine.figures import refuse_empty
+    from siltomo.engine.figures import plain_rows, refuse_empty
     from siltomo.report.saving import save_figure
 
     refuse_empty(found, value=value)
     files = save_figure(draw(), paths, found.table)
-    table = found.table.astype(object).where(found.table.notna(), None)
-    rows: list[dict[str, Any]] = table.to_dict("records")
+    rows = plain_rows(found.table)
     data = {"files": [str(path) for path in files], "rows": len(rows)}
     return Reply(data, f"wrote {', '.join(map(str, files))}", rows, found.warnings)

@@ -43,7 +43,8 @@ def cycles_table(
     FigureTable
         With columns ``panel`` (its number) and ``part`` (its place in the stack) beside those of all tables.
     """
-    parts, said = [], []
+    parts: list[pd.DataFrame] = []
+    said: list[str] = []
     formulations: tuple[str, ...] = ()
     for number, panel in enumerate(panels):
         for place, one in enumerate(panel.split("+")):

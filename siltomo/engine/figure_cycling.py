@@ -11,7 +11,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling_show import curve_rows
 from siltomo.engine.cycling_summary import by_formulation, mass_of, summary_of
 from siltomo.engine.figures import FigureTable, formulations_of
-from siltomo.errors import BadInputError, NotFoundError
+from siltomo.errors import Amend, BadInputError, NotFoundError
 from siltomo.model import Cell, CyclingRun
 
 __all__ = ["QUANTITIES", "cycling_table", "voltage_table"]
@@ -58,7 +58,10 @@ def cycling_table(
     named = [QUANTITIES.get(name, name) for name in quantities]
     for name in named:
         if name not in made.units:
-            raise BadInputError(f"cycles have no {name!r}; known: {', '.join([*QUANTITIES, *made.units])}")
+            raise BadInputError(
+                f"cycles have no {name!r}; known: {', '.join([*QUANTITIES, *made.units])}",
+                fix=Amend({"--y": "capacity"}),
+            )
     whole = by_formulation(made) if by == "formulation" else made
     rows = [_row(row, name, made.units[name]) for name in named for row in whole.rows]
     if by == "formulation":

@@ -37,10 +37,10 @@ class _Counts:
 
 def histogram_table(
     catalog: Catalog,
-    id: str,
+    id: str,  # noqa: A002 -- the word of the data model
     *,
     segmentation: str | None = None,
-    progress: Planes | None = None,  # noqa: A002
+    progress: Planes | None = None,
 ) -> FigureTable:
     """Count the greys of a scan, slab by slab, in all and by phase, and find the cuts of Otsu between them.
 
@@ -88,7 +88,10 @@ def _labels(catalog: Catalog, scan: str, named: str | None) -> Segmentation | No
         return here[0] if here else None
     labels = catalog.record(Segmentation, named)
     if labels.scan != scan:
-        raise BadInputError(f"segmentation {named!r} is of scan {labels.scan!r}, not of {scan!r}")
+        raise BadInputError(
+            f"segmentation {named!r} is of scan {labels.scan!r}, not of {scan!r}",
+            fix=f"siltomo segment list --scan {scan}",
+        )
     return labels
 
 
@@ -136,7 +139,8 @@ def _shown(one: GreyHistogram, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     if not one.exact:
         return one.counts
     counts, _ = np.histogram(one.values, edges, weights=one.counts)
-    return np.rint(counts).astype(np.int64)
+    whole: NDArray[np.int64] = np.rint(counts).astype(np.int64)
+    return whole
 
 
 def _count_row(
@@ -181,7 +185,8 @@ def _cuts(scan: Scan, whole: GreyHistogram, edges: NDArray[np.float64], phases: 
     classes = min(max(phases, _CLASSES[0]), _CLASSES[1], int((counts > 0).sum()))
     if classes < 2:
         return []
-    found = threshold_multiotsu(hist=(counts.astype(float), centres), classes=classes)
+    multiotsu: Any = threshold_multiotsu
+    found = multiotsu(hist=(counts.astype(float), centres), classes=classes)
     words = f"Otsu, {classes} classes"
     return [
         {**_common(scan, None, "cut", words), "grey": float(cut), "value": None, "unit": "voxels"}

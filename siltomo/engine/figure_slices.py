@@ -15,7 +15,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures import FigureTable, formulations_of
 from siltomo.engine.select import parse_where
 from siltomo.engine.subjects import Subject, find_subjects
-from siltomo.errors import BadInputError, NotFoundError, UnitError
+from siltomo.errors import Amend, BadInputError, NotFoundError, UnitError
 from siltomo.model import Scan, Segmentation
 from siltomo.units import Quantity
 
@@ -31,6 +31,7 @@ _ACROSS = {"xy": 0, "xz": 1, "yz": 2}
 MOST_PIXELS = 1400
 """Longest side of a picture; larger planes are read from a coarser level of the pyramid."""
 _WINDOW = (0.5, 99.5)
+_MIDDLE = Amend({"--plane": "xy@mid"})
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def parse_plane(text: str) -> Cut:
     if found is None:
         raise BadInputError(
             f"cannot read the plane {text!r}: write xz, xy@mid, xy@0.3 (share of the way), 'xy@12.5 um' or nano:xy, "
-            "with +crack for a phase on top"
+            "with +crack for a phase on top",
+            fix=_MIDDLE,
         )
     phases = tuple(name for name in found["phases"].split("+") if name)
     return Cut(found["axes"], found["scale"] or "micro", (found["place"] or "mid").strip(), phases)
@@ -120,7 +122,7 @@ def read_plane(catalog: Catalog, scan: Scan, cut: Cut, *, most: int = MOST_PIXEL
     array = catalog.store.open_volume(stored, level=level)
     index = _index(cut, scan, array.shape)
     grey = _plane(array, cut.across, index)
-    labels, phases = _phases(catalog, scan, cut, level, index, grey.shape)
+    labels, phases = _phases(catalog, scan, cut, (level, index, grey.shape))
     edges = [
         edge * full / here
         for edge, full, here in zip(scan.voxel_size.um, scan.volume.shape, array.shape, strict=True)
@@ -149,10 +151,13 @@ def _index(cut: Cut, scan: Scan, shape: tuple[int, ...]) -> int:
         try:
             share = Quantity.parse(cut.place, example="12.5 um").m_as("um") / (full * edge)
         except UnitError as error:
-            raise BadInputError(f"{cut.place!r} is no place for a plane: {error.message}") from error
+            raise BadInputError(
+                f"{cut.place!r} is no place for a plane: {error.message}", fix=_MIDDLE
+            ) from error
     if not 0 <= share <= 1:
         raise BadInputError(
-            f"the plane {cut.axes}@{cut.place} lies outside of scan {scan.id}, which is {full * edge:g} um there"
+            f"the plane {cut.axes}@{cut.place} lies outside of scan {scan.id}, which is {full * edge:g} um there",
+            fix=_MIDDLE,
         )
     return min(int(share * count), count - 1)
 
@@ -163,9 +168,10 @@ def _plane(array: Any, across: int, index: int) -> NDArray[Any]:
 
 
 def _phases(
-    catalog: Catalog, scan: Scan, cut: Cut, level: int, index: int, shape: tuple[int, ...]
+    catalog: Catalog, scan: Scan, cut: Cut, at: tuple[int, int, tuple[int, ...]]
 ) -> tuple[str, dict[str, NDArray[np.bool_]]]:
-    """Return where the phases lie, from the first segmentation that names them."""
+    """Return where the phases lie, from the first segmentation that names them; at a level, index and shape."""
+    level, index, shape = at
     for labels in catalog.segmentations_of(scan.id):
         if not cut.phases or labels.variant_of is not None or labels.volume is None:
             continue
@@ -227,7 +233,7 @@ def slices_table(
                 scan = _chosen(subjects, name, cut, cycle)
                 if scan is not None:
                     images[len(rows)] = read_plane(catalog, scan, cut)
-                rows.append(_row(name, place, cut, cycle, scan, images.get(len(rows))))
+                rows.append(_row((name, place, cycle), cut, scan, images.get(len(rows))))
     _set_windows(rows, images)
     rows, images = _without_empty(rows, images)
     said = [row["reason"] for row in rows if row["reason"]]
@@ -257,8 +263,9 @@ def _chosen(subjects: Sequence[Subject], formulation: str, cut: Cut, cycle: int)
 
 
 def _row(
-    formulation: str, place: int, cut: Cut, cycle: int, scan: Scan | None, image: PlaneImage | None
+    panel: tuple[str, int, int], cut: Cut, scan: Scan | None, image: PlaneImage | None
 ) -> dict[str, Any]:
+    formulation, place, cycle = panel
     row: dict[str, Any] = {
         "formulation": formulation,
         "plane": place,

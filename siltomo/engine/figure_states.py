@@ -9,7 +9,7 @@ import pandas as pd
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures import BlocksDone, FigureTable, half_cycle_ends, metric_table, without_value
-from siltomo.errors import NotFoundError
+from siltomo.errors import Amend, NotFoundError
 
 __all__ = ["OPERANDO", "expansion_table", "gas_table", "joined", "operando_table"]
 
@@ -142,6 +142,6 @@ def _cycles(cycles: Iterable[int], *, also: int | None = None) -> str | None:
     if not named:
         return None
     if min(named) < 0:
-        raise NotFoundError(f"there is no cycle {min(named)}")
+        raise NotFoundError(f"there is no cycle {min(named)}", fix=Amend({"--cycle": "1"}))
     every = dict.fromkeys([*([] if also is None else [also]), *named])
     return f"cycle in ({', '.join(map(str, every))},)"

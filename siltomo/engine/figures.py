@@ -22,10 +22,11 @@ from siltomo.model import Cell, CyclingRun, Formulation, Segmentation, Status
 __all__ = [
     "COLUMNS",
     "FigureTable",
-    "formulations_of",
     "HalfCycleEnd",
+    "formulations_of",
     "half_cycle_ends",
     "metric_table",
+    "plain_rows",
     "refuse_empty",
     "without_value",
 ]
@@ -176,6 +177,13 @@ def half_cycle_ends(catalog: Catalog) -> dict[tuple[str, int, str], HalfCycleEnd
             specific = half.capacity_Ah * 1e3 / grams
             ends[run.cell, half.cycle, str(half.kind)] = HalfCycleEnd(specific, half.complete)
     return ends
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table with None where there is no value."""
+    made: Any = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows: list[dict[str, Any]] = made
+    return rows
 
 
 def refuse_empty(found: FigureTable, *, value: str = "value") -> FigureTable:

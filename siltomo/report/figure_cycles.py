@@ -59,7 +59,8 @@ def cycles_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Wi
         entries: dict[str, Any] = {name: {"facecolor": seen[name].colour} for name in here}
         stacked = table[table["part"] > 0]
         if not stacked.empty:
-            for place, metric in stacked.groupby("part")["metric"].first().items():
+            tops: dict[Any, Any] = stacked.groupby("part")["metric"].first().to_dict()
+            for place, metric in tops.items():
                 entries[f"on top: {quantity_words(metric)} ({_scale(stacked, metric)})"] = {
                     "facecolor": "0.3",
                     "alpha": _TINT[min(int(place), 2)],
@@ -168,7 +169,7 @@ def sei_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Width
     return figure
 
 
-_LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def _distributions(axes: Axes, rows: pd.DataFrame, seen: dict[str, Look]) -> None:
@@ -181,7 +182,9 @@ def _distributions(axes: Axes, rows: pd.DataFrame, seen: dict[str, Look]) -> Non
         step = float(np.diff(x).min()) if len(x) > 1 else 2 * x[0]
         edges = np.concatenate([x - step / 2, [x[-1] + step / 2]])
         line = _LINES[cycles.index(cycle) % len(_LINES)]
-        axes.stairs(y, edges, color=seen[name].colour, linestyle=line, label=f"cycle {cycle}", linewidth=0.8)
+        axes.stairs(
+            y, edges, color=seen[str(name)].colour, linestyle=line, label=f"cycle {cycle}", linewidth=0.8
+        )
     if rows.empty:
         return
     shade_resolution(axes, rows.assign(unit="um"), along="x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["depth_figure"]
 
-_LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def depth_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Width = "double") -> Figure:
@@ -88,7 +89,7 @@ def _lighter(colour: str, share: float) -> tuple[float, float, float]:
 
 
 def _number(value: Any) -> float:
-    return -1.0 if value is None or value != value else float(value)
+    return -1.0 if value is None or math.isnan(value) else float(value)
 
 
 def _words(state: Any) -> str:

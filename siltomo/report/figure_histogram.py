@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siltomo.engine.figure_histogram import ALL
+from siltomo.engine.figures import plain_rows
 from siltomo.report.panels import key
 from siltomo.report.style import Width, blank, phase_colour, siltomo_style
 
@@ -31,7 +32,7 @@ def histogram_figure(table: pd.DataFrame, *, width: Width = "single") -> Figure:
     with siltomo_style():
         figure = blank(width, height=0.75)
         axes = figure.subplots()
-        entries = {}
+        entries: dict[str, Any] = {}
         for phase, rows in counts.groupby("phase", sort=False):
             x, y = np.asarray(rows["grey"], float), np.asarray(rows["value"], float)
             edges = np.concatenate([x - step / 2, [x[-1] + step / 2]])
@@ -42,24 +43,25 @@ def histogram_figure(table: pd.DataFrame, *, width: Width = "single") -> Figure:
                 colour = "#C0A080" if phase == "outside" else phase_colour(str(phase))
                 axes.stairs(y, edges, color=colour, linewidth=1.0)
                 entries[str(phase)] = {"color": colour}
-        for row in table[table["kind"] == "fit"].itertuples():
-            if row.standard_deviation > 0:
+        for row in plain_rows(table[table["kind"] == "fit"]):
+            if row["standard_deviation"] > 0:
                 x = np.linspace(
-                    row.grey - 4 * row.standard_deviation, row.grey + 4 * row.standard_deviation, 200
+                    row["grey"] - 4 * row["standard_deviation"],
+                    row["grey"] + 4 * row["standard_deviation"],
+                    200,
                 )
-                peak = row.value * step / (row.standard_deviation * math.sqrt(2 * math.pi))
-                colour = "#C0A080" if row.phase == "outside" else phase_colour(row.phase)
-                y = peak * np.exp(-0.5 * ((x - row.grey) / row.standard_deviation) ** 2)
+                peak = row["value"] * step / (row["standard_deviation"] * math.sqrt(2 * math.pi))
+                colour = "#C0A080" if row["phase"] == "outside" else phase_colour(str(row["phase"]))
+                y = peak * np.exp(-0.5 * ((x - row["grey"]) / row["standard_deviation"]) ** 2)
                 axes.plot(x, y, color=colour, linestyle=":", linewidth=0.8)
                 entries["normal distribution"] = {"color": "0.3", "linestyle": ":"}
-        cuts = table[table["kind"] == "cut"]
-        for row in cuts.itertuples():
-            axes.axvline(row.grey, color="#D55E00", linestyle="--", linewidth=0.8)
+        for row in plain_rows(table[table["kind"] == "cut"]):
+            axes.axvline(row["grey"], color="#D55E00", linestyle="--", linewidth=0.8)
             axes.text(
-                row.grey, 1.0, f" {row.grey:.4g}", transform=axes.get_xaxis_transform(), va="top", fontsize=5.5,
+                row["grey"], 1.0, f" {row['grey']:.4g}", transform=axes.get_xaxis_transform(), va="top", fontsize=5.5,
                 color="#D55E00",
             )  # fmt: skip
-            entries[str(row.phase)] = {"color": "#D55E00", "linestyle": "--"}
+            entries[str(row["phase"])] = {"color": "#D55E00", "linestyle": "--"}
         axes.set_xlabel("grey value")
         axes.set_ylabel("number of voxels")
         low, high = counts["grey"].min(), counts["grey"].max()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from siltomo.engine.figure_slices import PlaneImage
+from siltomo.engine.figures import plain_rows
 from siltomo.report.panels import key
 from siltomo.report.style import Width, blank, phase_colour, siltomo_style
 
@@ -55,9 +56,7 @@ def slices_figure(
     """
     down = list(dict.fromkeys(zip(table["formulation"], table["plane"], strict=True)))
     cycles = sorted(set(table["cycle"]))
-    place = {
-        (row.formulation, row.plane, row.cycle): n for n, row in enumerate(table.itertuples(index=False))
-    }
+    place = {(row["formulation"], row["plane"], row["cycle"]): n for n, row in enumerate(plain_rows(table))}
     sizes = [
         _extent([images[place[(*one, c)]] for c in cycles if place[(*one, c)] in images]) for one in down
     ]
@@ -101,8 +100,8 @@ def draw_plane(axes: Axes, image: PlaneImage, *, window: tuple[float, float]) ->
     """Draw greys in a window, phases in their colours over them; micrometres on both axes."""
     high, wide = image.size_um
     extent = (0.0, wide, 0.0, high)
-    grey, top = image.grey, "upper" if image.upside_down else "lower"
-    axes.imshow(grey, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, origin=top)
+    top: Literal["upper", "lower"] = "upper" if image.upside_down else "lower"
+    axes.imshow(image.grey, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, origin=top)
     for name, mask in image.phases.items():
         axes.imshow(_painted(mask, phase_colour(name)), extent=extent, origin=top)
 
@@ -118,13 +117,13 @@ def _painted(mask: Any, colour: str) -> Any:
 
 def scale_bar(axes: Axes, image: PlaneImage, length_um: float) -> None:
     """Draw a scale bar in the lower right corner, white with a dark rim, so that it shows on any grey."""
-    from matplotlib.patheffects import withStroke
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     high, wide = image.size_um
     right, low = wide * 0.96, high * 0.05
     thick = max(0.012 * wide, 0.0)
-    rim = {"edgecolor": "black", "facecolor": "white", "linewidth": 0.4}
+    rim: dict[str, Any] = {"edgecolor": "black", "facecolor": "white", "linewidth": 0.4}
     axes.add_patch(Rectangle((right - length_um, low), length_um, thick, zorder=5, **rim))
     axes.text(
         right - length_um / 2,

@@ -116,9 +116,10 @@ def draw_series(
 
 def _lonely(*values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell which points have no neighbour with a value: a band would not show them."""
-    known = np.logical_and.reduce([np.isfinite(v) for v in values])
+    known = np.all([np.isfinite(v) for v in values], axis=0)
     padded = np.concatenate([[False], known, [False]])
-    return known & ~padded[:-2] & ~padded[2:]
+    alone: np.ndarray[Any, np.dtype[np.bool_]] = known & ~padded[:-2] & ~padded[2:]
+    return alone
 
 
 def _missing_spans(x: Any, y: Any) -> Iterable[tuple[float, float]]:
@@ -212,5 +213,5 @@ def dashes_entry(order: int) -> dict[str, Any]:
     }
 
 
-RESOLUTION = {"facecolor": "0.5", "alpha": 0.18, "linewidth": 0}
+RESOLUTION: dict[str, Any] = {"facecolor": "0.5", "alpha": 0.18, "linewidth": 0}
 """How lengths below the resolution are shaded."""

@@ -150,7 +150,7 @@ def siltomo_style() -> Iterator[None]:
     """Draw in siltomo's style, whatever the user's matplotlibrc says; for use around making and saving."""
     import matplotlib as mpl
 
-    sheet = mpl.rc_params_from_file(  # type: ignore[attr-defined]
+    sheet = mpl.rc_params_from_file(
         str(files("siltomo.report").joinpath("siltomo.mplstyle")), use_default_template=False
     )
     with mpl.rc_context():
