@@ -17,6 +17,7 @@ from siltomo.cli import (
     metrics,
     plot,
     records,
+    report,
     schema,
     segment,
     start,
@@ -72,4 +73,5 @@ app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
 app.add_typer(plot.app)
+report.register(app)
 app.add_typer(schema.app)

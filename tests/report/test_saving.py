@@ -36,7 +36,7 @@ def test_the_csv_is_the_table(operando, tmp_path):
 
 
 def test_what_cannot_be_written_is_refused_beforehand(tmp_path):
-    with pytest.raises(BadInputError, match="known: .png, .svg, .pdf"):
+    with pytest.raises(BadInputError, match=r"known: \.png, \.svg, \.pdf"):
         check_pictures([tmp_path / "f.gif"])
     with pytest.raises(NotFoundError, match="folder does not exist"):
         check_pictures([tmp_path / "none" / "f.png"])
