@@ -14,13 +14,16 @@ from siltomo.cli.reply import Reply
 __all__ = ["register"]
 
 Scans = Annotated[
-    list[str] | None, typer.Argument(help="Ids of scans; with --all, or without any, all.", show_default=False)
+    list[str] | None,
+    typer.Argument(help="Ids of scans; with --all, or without any, all.", show_default=False),
 ]
 All = Annotated[bool, typer.Option("--all", help="The whole catalog.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 StudyOption = Annotated[
     str | None,
-    typer.Option("--study", help="A study whose printed numbers to check: its name or file.", show_default=False),
+    typer.Option(
+        "--study", help="A study whose printed numbers to check: its name or file.", show_default=False
+    ),
 ]
 
 
@@ -53,7 +56,14 @@ def report(
     with progress_bar("collecting") as progress:
         say = None if progress is None else lambda _, done, total: progress(done, total)
         found = collect_report(catalog, scan or (), say=say)
-    words = ["siltomo", "report", *(scan or ["--all"]), *(["--study", study] if study else []), "-o", output.name]
+    words = [
+        "siltomo",
+        "report",
+        *(scan or ["--all"]),
+        *(["--study", study] if study else []),
+        "-o",
+        output.name,
+    ]
     size = write_report(found, output, check=checked, command=shlex.join(words))
     data = {
         "file": str(output),

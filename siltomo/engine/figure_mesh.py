@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
 from siltomo.errors import BadInputError, NotFoundError
-from siltomo.kernels.components import component_labels
+from siltomo.kernels.components import Connectivity, component_labels
 from siltomo.model import Scan, Segmentation
 
 __all__ = ["Mesh", "component_mesh", "labels_with"]
 
-CONNECTIVITY = 26
+CONNECTIVITY: Connectivity = 26
 MOST_VOXELS = 24_000_000
 MOST_TRIANGLES = 60_000
+_COARSEST = 64
 _SMOOTH = 0.7
 """Standard deviation in voxels of the Gaussian that takes the steps off the voxels: for looking, not for measuring."""
 
@@ -55,7 +56,8 @@ def labels_with(catalog: Catalog, scan: str, phase: str) -> Segmentation:
             return labels
     catalog.record(Scan, scan)
     raise NotFoundError(
-        f"scan {scan!r} has no segmentation with the phase {phase!r}", fix=f"siltomo segment list --scan {scan}"
+        f"scan {scan!r} has no segmentation with the phase {phase!r}",
+        fix=f"siltomo segment list --scan {scan}",
     )
 
 
@@ -97,7 +99,9 @@ def component_mesh(
         sizes[0] = 0
         mask, share = parts == sizes.argmax(), float(sizes.max() / sizes.sum())
     shape = labels.volume.shape
-    edges = [edge * full / here for edge, full, here in zip(record.voxel_size.um, shape, mask.shape, strict=True)]
+    edges = [
+        edge * full / here for edge, full, here in zip(record.voxel_size.um, shape, mask.shape, strict=True)
+    ]
     vertices, faces = _surface(mask, edges, most_triangles)
     return Mesh(
         vertices=vertices,
@@ -127,10 +131,11 @@ def _surface(
         field = gaussian_filter(_coarser(solid, factor), _SMOOTH)
         level = min(0.5, 0.5 * float(field.max()))
         vertices, faces, _, _ = marching_cubes(field, level)
-        if len(faces) <= most or min(field.shape) <= 6:
+        if len(faces) <= most or factor >= _COARSEST:
             break
         factor += 1
-    places = (vertices * factor + (factor - 1) / 2 - 2 + corner + 0.5) * np.array(edges)
+    shift = 0 if factor == 1 else factor
+    places = (vertices * factor + (factor - 1) / 2 - 2 - shift + corner + 0.5) * np.array(edges)
     return places.astype(np.float32), faces.astype(np.int32)
 
 
@@ -140,10 +145,12 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _coarser(solid: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average cubes of voxels; the end is padded with nothing."""
+    """Average cubes of voxels, with a layer of empty cubes around them."""
     if factor == 1:
         return solid
-    padded = np.pad(solid, [(0, -n % factor + factor) for n in solid.shape])
+    padded = np.pad(solid, [(factor, -n % factor + factor) for n in solid.shape])
     z, y, x = (n // factor for n in padded.shape)
-    mean: NDArray[np.float32] = padded.reshape(z, factor, y, factor, x, factor).mean((1, 3, 5), dtype=np.float32)
+    mean: NDArray[np.float32] = padded.reshape(z, factor, y, factor, x, factor).mean(
+        (1, 3, 5), dtype=np.float32
+    )
     return mean

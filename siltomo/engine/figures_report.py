@@ -101,8 +101,8 @@ def collect_report(catalog: Catalog, scans: Sequence[str] = (), *, say: Said | N
     NotFoundError
         When a scan is not in the catalog, or the catalog has none.
     """
-    for scan in scans:
-        catalog.record(Scan, scan)
+    for named in scans:
+        catalog.record(Scan, named)
     chosen = [scan for scan in catalog.records(Scan) if not scans or scan.id in scans]
     if not chosen:
         raise NotFoundError("the catalog has no scan to report", fix="siltomo catalog add PATH --cell CELL")
@@ -173,12 +173,12 @@ def _kept_results(catalog: Catalog, scans: Sequence[str]) -> tuple[list[Row], di
         if any(item.to_compute for item in _items(row)):
             pending[row.request.name] = pending.get(row.request.name, 0) + 1
     missing: dict[str, int] = {}
-    found = []
-    for row in run_plan(catalog, replace(plan, rows=tuple(kept), passes=())):
-        if row["status"] == str(Status.MISSING):
-            missing[row["metric"]] = missing.get(row["metric"], 0) + 1
+    found: list[Row] = []
+    for made in run_plan(catalog, replace(plan, rows=tuple(kept), passes=())):
+        if made["status"] == str(Status.MISSING):
+            missing[made["metric"]] = missing.get(made["metric"], 0) + 1
         else:
-            found.append(row)
+            found.append(made)
     return found, pending, missing
 
 
@@ -189,9 +189,11 @@ def _items(row: Item | DerivedRow) -> tuple[Item, ...]:
 def _provenance(catalog: Catalog, scans: Sequence[Scan]) -> list[dict[str, Any]]:
     rows = [_source("scan", scan, {"voxel size from": scan.voxel_source}) for scan in scans]
     ids, cells = {scan.id for scan in scans}, {scan.cell for scan in scans}
-    for labels in catalog.records(Segmentation):
-        if labels.scan in ids:
-            rows.append(_source("segmentation", labels, {"made by": labels.method}))
+    rows += [
+        _source("segmentation", labels, {"made by": labels.method})
+        for labels in catalog.records(Segmentation)
+        if labels.scan in ids
+    ]
     rows += [_source("cycling run", run, {}) for run in catalog.records(CyclingRun) if run.cell in cells]
     return rows
 
@@ -227,8 +229,8 @@ def _stack(catalog: Catalog, scan: Scan, pixels: int) -> Stack:
     edges = [e * a / b for e, a, b in zip(scan.voxel_size.um, scan.volume.shape, greys.shape, strict=True)]
     phases = () if labels is None else tuple(name for name in labels.phase_names if name != OUTSIDE)
     views = tuple(
-        _view(axes, across, share, (greys, marked), labels, edges)
-        for axes, across, share in (("xy", 0, 0.75 * pixels), ("xz", 1, 0.25 * pixels))
+        _view(axes, share, (greys, marked), labels, edges)
+        for axes, share in (("xy", 0.75 * pixels), ("xz", 0.25 * pixels))
     )
     turned = (scan.depth_axis or "").startswith("-")
     return Stack(scan.id, str(scan.scale), labels.id if labels else "", phases, views, turned)
@@ -249,9 +251,10 @@ def _level(shape: tuple[int, ...], levels: int, pixels: int) -> int:
 
 
 def _view(
-    axes: str, across: int, pixels: float, arrays: tuple[Any, Any], labels: Segmentation | None, edges: list[float]
+    axes: str, pixels: float, arrays: tuple[Any, Any], labels: Segmentation | None, edges: list[float]
 ) -> View:
     greys, marked = arrays
+    across = 0 if axes == "xy" else 1
     high, wide = (n for axis, n in enumerate(greys.shape) if axis != across)
     side = min(max(math.sqrt(pixels / FEWEST), SIDES[0]), SIDES[1])
     thin = max(1, math.ceil(max(high, wide) / side))
@@ -307,7 +310,9 @@ def _meshes(
     ids = {scan.id for scan in scans}
     for row in results:
         if row["metric"] == "crack_volume_fraction" and row.get("value") and row["scan"] in ids:
-            best[row["formulation"]] = max(best.get(row["formulation"], (0.0, "")), (row["value"], row["scan"]))
+            best[row["formulation"]] = max(
+                best.get(row["formulation"], (0.0, "")), (row["value"], row["scan"])
+            )
     made = []
     chosen = [scan for _, scan in best.values()][:MESHES] or [scan.id for scan in scans][:1]
     for n, scan in enumerate(chosen):

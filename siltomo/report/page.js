@@ -55,7 +55,7 @@ function showTable(name, table) {
     const words = find.value.toLowerCase();
     const shown = order.filter((n) => !words || table.rows[n].some((v) => v !== null && String(v).toLowerCase().includes(words)));
     body.replaceChildren(...shown.slice(0, 400).map((n) => make("tr", {}, ...table.rows[n].map((v) =>
-      make("td", { className: typeof v === "number" ? "n" : "", title: typeof v === "number" ? String(v) : "" }, short(v))))));
+      make("td", { className: typeof v === "number" ? "n" : String(v).length > 36 ? "long" : "", title: typeof v === "number" ? String(v) : "" }, short(v))))));
     count.textContent = `${shown.length} of ${table.rows.length} rows` + (shown.length > 400 ? ", 400 shown; the CSV holds all" : "");
   }
   const save = make("button", { type: "button" }, "CSV");
@@ -100,7 +100,7 @@ async function drawSlice() {
   const pen = canvas.getContext("2d");
   pen.imageSmoothingEnabled = false;
   pen.save();
-  if (view.axes !== "xy" !== stack.flip) { pen.translate(0, canvas.height); pen.scale(1, -1); }
+  if (view.axes !== "xy" && !stack.flip) { pen.translate(0, canvas.height); pen.scale(1, -1); }
   pen.drawImage(small, 0, 0, canvas.width, canvas.height);
   pen.restore();
   const steps = [1, 2, 5], most = wide / 4, power = 10 ** Math.floor(Math.log10(most));
@@ -148,7 +148,7 @@ void main() { place = turn * ((at - 0.5) * size); gl_Position = vec4(place.x * f
 const PIXEL = `#version 300 es
 precision highp float; in vec3 place; uniform vec3 colour; uniform float flat_; out vec4 shade;
 void main() { vec3 n = normalize(cross(dFdx(place), dFdy(place)));
-  float light = flat_ > 0.5 ? 1.0 : 0.32 + 0.5 * abs(n.z) + 0.18 * abs(dot(n, normalize(vec3(-0.5, 0.7, 0.4))));
+  float light = flat_ > 0.5 ? 1.0 : 0.45 + 0.5 * abs(n.z) + 0.25 * abs(dot(n, normalize(vec3(-0.5, 0.7, 0.4))));
   shade = vec4(colour * light, 1.0); }`;
 function rotation() {
   const [c, s, e, f] = [Math.cos(M.turn), Math.sin(M.turn), Math.cos(M.tilt), Math.sin(M.tilt)];

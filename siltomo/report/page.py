@@ -43,7 +43,19 @@ _RESULTS = (
     "segmentation",
     "key",
 )
-_CHECK = ("id", "claim", "recomputed", "low", "high", "reported", "unit", "ratio", "verdict", "flags", "explanation")
+_CHECK = (
+    "id",
+    "claim",
+    "recomputed",
+    "low",
+    "high",
+    "reported",
+    "unit",
+    "ratio",
+    "verdict",
+    "flags",
+    "explanation",
+)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -85,7 +97,7 @@ def report_page(report: Report, *, check: StudyCheck | None = None, command: str
     ]
     if check is not None:
         sections.append(("check", "Study check", _verdicts(check) + _table("check")))
-    links = "".join(f'<a href="#{name}">{escape(title.split(" ")[0])}</a>' for name, title, _ in sections)
+    links = "".join(f'<a href="#{name}">{name}</a>' for name, _, _ in sections)
     body = "".join(
         f'<section id="{name}" aria-labelledby="h-{name}"><h2 id="h-{name}">{escape(title)}</h2>{inner}</section>'
         for name, title, inner in sections
@@ -174,7 +186,10 @@ def _study(report: Report) -> str:
         return "<p class='mut'>The catalog holds no one study that this belongs to.</p>"
     parts = [f"<p>{escape(str(said['notes']))}</p>"] if said.get("notes") else []
     authors = ", ".join(author["name"] for author in said.get("authors", ()))
-    facts = [("authors", authors), *((name, said.get(name, "")) for name in ("facility", "beamtime", "licence"))]
+    facts = [
+        ("authors", authors),
+        *((name, said.get(name, "")) for name in ("facility", "beamtime", "licence")),
+    ]
     parts += [f"<p>{escape(name)}: {escape(str(value))}</p>" for name, value in facts if value]
     if said.get("doi"):
         parts.append(f'<p><a href="https://doi.org/{escape(said["doi"])}">doi:{escape(said["doi"])}</a></p>')
@@ -195,7 +210,8 @@ _SLICES = """<canvas id="slice-canvas" role="img"></canvas>
 <label class="on"><input type="radio" name="axes" value="xy" checked>in-plane</label>
 <label class="on"><input type="radio" name="axes" value="xz">cross-section</label></div>
 <div class="bar" id="slice-phases"></div>
-<div class="bar"><label for="slice-low">grey window from</label><input type="range" id="slice-low" min="0" max="254" value="0">
+<div class="bar"><label for="slice-low">grey window from</label>
+<input type="range" id="slice-low" min="0" max="254" value="0">
 <label for="slice-high">to</label><input type="range" id="slice-high" min="1" max="255" value="255"></div>
 <p class="mut">One grey window for all scans of a scale. <span id="slice-about"></span></p>"""
 
@@ -206,7 +222,8 @@ _SURFACE = """<canvas id="mesh-canvas" role="img" tabindex="0"></canvas>
 
 _PLOTS = """<div class="bar"><label>against <select id="plot-x"><option value="cycle">cycle number</option>
 <option value="lithiation">lithiation capacity / mAh/g_Si</option>
-<option value="delithiation">delithiation capacity / mAh/g_Si</option></select></label><span id="plot-key" class="bar"></span></div>
+<option value="delithiation">delithiation capacity / mAh/g_Si</option></select></label>
+<span id="plot-key" class="bar"></span></div>
 <p class="mut">Bars: standard uncertainty, as far as it is known. Lines join the states of one cell; values that are
 missing are listed below and never drawn. Point at a value, or step through them with the arrow keys.</p>
 <div class="cards" id="plot-cards"></div>"""
@@ -259,7 +276,8 @@ def _columns(rows: Iterable[Mapping[str, Any]], names: Sequence[str] = ()) -> di
 def _results(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of the table; of a profile or a distribution, how many values it has."""
     return [
-        {**row, "value": row.get("value") if "values" not in row else f"{len(row['values'])} values"} for row in rows
+        {**row, "value": row.get("value") if "values" not in row else f"{len(row['values'])} values"}
+        for row in rows
     ]
 
 
@@ -289,7 +307,15 @@ def _plots(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict
                 "rows": [],
             },
         )
-        place = [row["cell"], row["cycle"], row["half"], row["capacity"], row["value"], row["uncertainty"], row["scan"]]
+        place = [
+            row["cell"],
+            row["cycle"],
+            row["half"],
+            row["capacity"],
+            row["value"],
+            row["uncertainty"],
+            row["scan"],
+        ]
         plot["rows"].append([names.index(row["formulation"]), *place])
     return list(made.values())
 
