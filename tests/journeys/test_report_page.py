@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from siltomo.cli.main import run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
