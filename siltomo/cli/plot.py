@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +14,7 @@ from siltomo.cli.options import Where
 from siltomo.cli.reply import Reply
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from siltomo.engine.figures import FigureTable
+    from siltomo.report.kinds import Drawing
 
 __all__ = ["app"]
 
@@ -115,6 +113,18 @@ Theory = Annotated[
 ]
 
 
+Phase = Annotated[str, typer.Option("--phase", help="Phase whose surface is shown.")]
+Scales = Annotated[
+    list[str] | None, typer.Option("--scale", help="micro or nano; repeat for both.", show_default=False)
+]
+Largest = Annotated[bool, typer.Option("--largest/--whole", help="Its largest connected part, or all of it.")]
+Azimuth = Annotated[float, typer.Option("--azimuth", help="Degrees around the electrode's normal.")]
+Elevation = Annotated[float, typer.Option("--elevation", help="Degrees above the electrode's plane.")]
+OwnRenderer = Annotated[
+    bool, typer.Option("--own-renderer", help="Use siltomo's slower renderer even where pyvista is there.")
+]
+
+
 @command(app, "cycling", csv=True)
 def cycling(
     cell: Cells = None,
@@ -124,12 +134,7 @@ def cycling(
     width: WidthOption = Column.DOUBLE,
 ) -> Reply:
     """Draw capacity and coulombic efficiency against the cycle number, mean and spread over cells."""
-    from siltomo.engine.figure_cycling import cycling_table
-    from siltomo.report.figure_cycling import cycling_figure
-
-    paths = _paths(output, "cycling")
-    found = cycling_table(the_catalog(), cell or (), quantities=y or ("capacity", "ce"), by=by.value)
-    return _written(found, paths, lambda: cycling_figure(found.table, found.formulations, width=width.value))
+    return _plot("cycling", output, {"cell": cell, "y": y, "by": by.value, "width": width.value})
 
 
 @command(app, "voltage", csv=True)
@@ -137,17 +142,7 @@ def voltage(
     cell: Cells = None, cycle: Cycles = None, output: Output = None, width: WidthOption = Column.DOUBLE
 ) -> Reply:
     """Draw voltage against capacity of chosen cycles (1, 5 and 25), a panel for each cell."""
-    from siltomo.engine.figure_cycling import voltage_table
-    from siltomo.report.figure_cycling import voltage_figure
-
-    paths = _paths(output, "voltage")
-    found = voltage_table(the_catalog(), cell or (), cycles=cycle or (1, 5, 25))
-    return _written(
-        found,
-        paths,
-        lambda: voltage_figure(found.table, found.formulations, width=width.value),
-        value="voltage",
-    )
+    return _plot("voltage", output, {"cell": cell, "cycle": cycle, "width": width.value})
 
 
 @command(app, "operando", csv=True)
@@ -159,17 +154,8 @@ def operando(
     width: WidthOption = Column.DOUBLE,
 ) -> Reply:
     """Draw cracks against capacity: fraction, surface to volume, width, interconnectivity of operando scans."""
-    from siltomo.engine.figure_states import OPERANDO, operando_table
-    from siltomo.report.figure_states import operando_figure
-
-    paths = _paths(output, "operando")
-    with _computing() as step:
-        found = operando_table(the_catalog(), metric or OPERANDO, half=half.value, where=where, progress=step)
-    return _written(
-        found,
-        paths,
-        lambda: operando_figure(found.table, found.formulations, half=half.value, width=width.value),
-    )
+    options = {"metric": metric, "half": half.value, "where": where, "width": width.value}
+    return _plot("operando", output, options)
 
 
 @command(app, "expansion", csv=True)
@@ -183,22 +169,8 @@ def expansion(
     width: WidthOption = Column.DOUBLE,
 ) -> Reply:
     """Draw the electrode's thickness through half-cycles, what silicon predicts, and what stays."""
-    from siltomo.engine.figure_states import expansion_table
-    from siltomo.report.figure_states import cycle_figure
-
-    paths = _paths(output, "expansion")
-    with _computing() as step:
-        found = expansion_table(
-            the_catalog(),
-            cycles=cycle or (),
-            normalised=normalise is Normalise.THEORETICAL,
-            cumulated=cumulated,
-            where=where,
-            progress=step,
-        )
-    return _written(
-        found, paths, lambda: cycle_figure(found.table, found.formulations, theory=theory, width=width.value)
-    )
+    options = {"cycle": cycle, "normalise": normalise.value, "theory": theory, "cumulated": cumulated}
+    return _plot("expansion", output, {**options, "where": where, "width": width.value})
 
 
 @command(app, "gas", csv=True)
@@ -206,129 +178,108 @@ def gas(
     cycle: Cycles = None, where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE
 ) -> Reply:
     """Draw the volume of gas per mass of silicon through half-cycles."""
-    from siltomo.engine.figure_states import gas_table
-    from siltomo.report.figure_states import cycle_figure
-
-    paths = _paths(output, "gas")
-    with _computing() as step:
-        found = gas_table(the_catalog(), cycles=cycle or (), where=where, progress=step)
-    return _written(found, paths, lambda: cycle_figure(found.table, found.formulations, width=width.value))
+    return _plot("gas", output, {"cycle": cycle, "where": where, "width": width.value})
 
 
 @command(app, "cycles", csv=True)
 def cycles(
-    panel: Panels = None,
-    where: Where = "mode != 'operando'",
-    output: Output = None,
-    width: WidthOption = Column.DOUBLE,
+    panel: Panels = None, where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE
 ) -> Reply:
-    """Draw metrics by cycle and formulation, the micro scan's and the nano scan's stacked."""
-    from siltomo.engine.figure_cycles import CYCLES, cycles_table
-    from siltomo.report.figure_cycles import cycles_figure
+    """Draw metrics by cycle and formulation, the micro scan's and the nano scan's stacked.
 
-    paths = _paths(output, "cycles")
-    with _computing() as step:
-        found = cycles_table(the_catalog(), panel or CYCLES, where=where, progress=step)
-    return _written(found, paths, lambda: cycles_figure(found.table, found.formulations, width=width.value))
+    Without --where: of all scans that were not taken operando.
+    """
+    return _plot("cycles", output, {"panel": panel, "where": where, "width": width.value})
 
 
 @command(app, "depth", csv=True)
-def depth(where: Where = "cycle > 0", output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
-    """Draw the width of cracks along the electrode's height, state by state."""
-    from siltomo.engine.figure_cycles import depth_table
-    from siltomo.report.figure_depth import depth_figure
-
-    paths = _paths(output, "depth")
-    with _computing() as step:
-        found = depth_table(the_catalog(), where=where, progress=step)
-    return _written(
-        found, paths, lambda: depth_figure(found.table, found.formulations, width=width.value), value="height"
-    )
+def depth(where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
+    """Draw the width of cracks along the electrode's height, state by state; without --where, of all cycles."""
+    return _plot("depth", output, {"where": where, "width": width.value})
 
 
 @command(app, "sei", csv=True)
 def sei(where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
     """Draw the SEI-rich phase by cycle: volume per gram of silicon, mean thickness, distribution."""
-    from siltomo.engine.figure_cycles import sei_table
-    from siltomo.report.figure_cycles import sei_figure
-
-    paths = _paths(output, "sei")
-    with _computing() as step:
-        found = sei_table(the_catalog(), where=where, progress=step)
-    return _written(found, paths, lambda: sei_figure(found.table, found.formulations, width=width.value))
+    return _plot("sei", output, {"where": where, "width": width.value})
 
 
 @command(app, "slices", csv=True)
 def slices(
     plane: Planes = None,
     cycle: Cycles = None,
-    where: Where = "mode != 'operando'",
+    where: Where = None,
     scalebar: Bar = None,
     output: Output = None,
     width: WidthOption = Column.DOUBLE,
 ) -> Reply:
-    """Draw planes through scans by formulation and cycle, with phases on top; one grey window for all."""
-    from siltomo.engine.figure_slices import PLANES, slices_table
-    from siltomo.model import In
-    from siltomo.report.figure_slices import slices_figure
+    """Draw planes through scans by formulation and cycle, with phases on top; one grey window for all.
 
-    paths = _paths(output, "slices")
-    bar = None if scalebar is None else In("um", gt=0).read(scalebar).value
-    found = slices_table(the_catalog(), plane or PLANES, where=where, cycles=cycle or ())
-    images = found.extra["images"]
-    return _written(
-        found, paths, lambda: slices_figure(found.table, images, width=width.value, bar_um=bar), value="scan"
-    )
+    Without --where: of all scans that were not taken operando.
+    """
+    options = {"plane": plane, "cycle": cycle, "where": where, "scalebar": scalebar, "width": width.value}
+    return _plot("slices", output, options)
 
 
 @command(app, "histogram", csv=True)
 def histogram(
-    scan: OfScan,
-    segmentation: Labels = None,
-    output: Output = None,
-    width: WidthOption = Column.SINGLE,
+    scan: OfScan, segmentation: Labels = None, output: Output = None, width: WidthOption = Column.SINGLE
 ) -> Reply:
     """Draw the greys of a scan: in all, by phase with their fits, and Otsu's cuts."""
-    from siltomo.engine.figure_histogram import histogram_table
-    from siltomo.report.figure_histogram import histogram_figure
+    return _plot("histogram", output, {"scan": scan, "segmentation": segmentation, "width": width.value})
 
-    paths = _paths(output, "histogram")
-    with progress_bar(f"counting {scan}") as progress:
-        found = histogram_table(the_catalog(), scan, segmentation=segmentation, progress=progress)
-    return _written(found, paths, lambda: histogram_figure(found.table, width=width.value))
+
+@command(app, "render3d", csv=True)
+def render3d(
+    phase: Phase = "crack",
+    scale: Scales = None,
+    cycle: Cycles = None,
+    where: Where = None,
+    largest: Largest = True,
+    azimuth: Azimuth = 35.0,
+    elevation: Elevation = 25.0,
+    own_renderer: OwnRenderer = False,
+    output: Output = None,
+    width: WidthOption = Column.DOUBLE,
+) -> Reply:
+    """Draw the largest connected crack (or another phase) in three dimensions, one camera for all panels.
+
+    With pyvista where it is installed and works, else with a slower renderer of siltomo's own. Without --where:
+    of all cycles that were not scanned operando.
+    """
+    options: dict[str, Any] = {"phase": phase, "scale": scale, "cycle": cycle, "where": where, "largest": largest}
+    options |= {
+        "azimuth": azimuth,
+        "elevation": elevation,
+        "own_renderer": own_renderer,
+        "width": width.value,
+    }
+    return _plot("render3d", output, options)
 
 
 # ---- what they share -----------------------------------------------------------------------------------------
 
 
-def _paths(given: Sequence[Path] | None, kind: str) -> list[Path]:
-    """Return where to write, refused before anything is computed if that cannot be."""
+def _plot(kind: str, output: Sequence[Path] | None, options: dict[str, Any]) -> Reply:
+    """Draw one kind of figure; options that were not given keep their defaults."""
+    from siltomo.report.kinds import draw_kind
     from siltomo.report.saving import check_pictures
 
-    paths = list(given or [Path(f"{kind}.png")])
+    paths = list(output or [Path(f"{kind}.png")])
     check_pictures(paths)
-    return paths
+    given = {name: value for name, value in options.items() if value is not None}
+    with progress_bar(f"collecting {kind}") as progress:
+        step = None if progress is None else lambda _, done, total: progress(done, total)
+        drawing = draw_kind(kind, the_catalog(), given, progress=step)
+    return _written(drawing, paths)
 
 
-def _computing() -> Any:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def bar() -> Any:
-        with progress_bar("computing") as progress:
-            yield None if progress is None else lambda _, done, total: progress(done, total)
-
-    return bar()
-
-
-def _written(
-    found: FigureTable, paths: Sequence[Path], draw: Callable[[], Figure], *, value: str = "value"
-) -> Reply:
-    from siltomo.engine.figures import plain_rows, refuse_empty
+def _written(drawing: Drawing, paths: Sequence[Path]) -> Reply:
+    from siltomo.engine.figures import plain_rows
     from siltomo.report.saving import save_figure
 
-    refuse_empty(found, value=value)
-    files = save_figure(draw(), paths, found.table)
-    rows = plain_rows(found.table)
+    files = save_figure(drawing.draw(), paths, drawing.found.table)
+    rows = plain_rows(drawing.found.table)
     data = {"files": [str(path) for path in files], "rows": len(rows)}
-    return Reply(data, f"wrote {', '.join(map(str, files))}", rows, found.warnings)
+    warnings = [*drawing.found.warnings, *drawing.told]
+    return Reply(data, f"wrote {', '.join(map(str, files))}", rows, warnings)

@@ -89,3 +89,19 @@ def test_nothing_is_drawn_where_nothing_is_known(cli, study):
     assert answer.code == 4
     assert "there is nothing to draw" in answer.error["message"]
     assert not (study / "gas.png").exists()
+
+
+def test_a_surface_is_drawn_without_any_renderer(cli, study):
+    words = ["--own-renderer", "--where", "scale == 'micro'", "-o", "r.png"]
+    assert cli("plot", "render3d", *words, "--json").data["files"] == ["r.png", "r.csv"]
+    (row,) = rows_of(study / "r.csv")
+    assert float(row["value"]) == pytest.approx(40 * 4 * 18 / (40 * 4 * 18 + 4 * 2 * 4))
+    with Image.open(study / "r.png") as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert ((pixels[..., 2] - pixels[..., 0]) > 60).mean() > 0.02  # blue of cracks
+
+
+def test_a_phase_that_is_nowhere_is_said(cli, study):
+    answer = cli("plot", "render3d", "--phase", "gas", "--json")
+    assert answer.code == 4
+    assert "phase 'gas'" in answer.error["message"]
