@@ -11,10 +11,13 @@ from siltomo.cli import (
     alignment,
     compute,
     cycling,
+    demo,
     export,
     join,
     metrics,
+    plot,
     records,
+    report,
     schema,
     segment,
     segment_ilastik,
@@ -63,6 +66,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
+demo.register(app)
 app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
@@ -74,4 +78,6 @@ app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
 app.add_typer(export.app)
+app.add_typer(plot.app)
+report.register(app)
 app.add_typer(schema.app)

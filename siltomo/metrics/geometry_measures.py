@@ -32,6 +32,9 @@ NOT_ELECTRODE = frozenset(
 )
 """Phases that are no part of the electrode, where the domain does not say what is."""
 
+PARTS = frozenset({"separator", "islet"})
+"""Domains beside or within the electrode: their scans are of the same state, and show nothing of its thickness."""
+
 LEAST_BIN = 4
 """Voxels of depth that a bin spans at least."""
 _SMALL = 1 << 20
@@ -99,6 +102,8 @@ class Surfaces(Measure[ElectrodeSurfaces]):
 
     @classmethod
     def lacks(cls, sample: Sample) -> str:
+        if sample.domain in PARTS:
+            return f"the domain of the labels is the {sample.domain}, which shows no whole electrode"
         there = {name for name, _ in sample.phases}
         if there & {"collector", "separator"} or (sample.domain == "electrode" and sample.outside):
             return ""
