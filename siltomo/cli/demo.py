@@ -23,7 +23,7 @@ GREYS = "from-greys"
 """Folder of the catalog of greys, inside of the demo's."""
 
 
-FROM_GREYS = "scan, recipe, its verdict, metric, measured, true labels, unit, gate, within".split(", ")
+FROM_GREYS = ["scan", "recipe", "its verdict", "metric", "measured", "true labels", "unit", "gate", "within"]
 
 
 class Size(StrEnum):
