@@ -20,7 +20,16 @@ from siltomo.twin.study import TwinScan
 if TYPE_CHECKING:
     from siltomo.engine.rows import Row
 
-__all__ = ["GATES", "METRICS", "Segmented", "chosen_scans", "recipe_checks", "register", "segment_greys"]
+__all__ = [
+    "GATES",
+    "METRICS",
+    "Segmented",
+    "chosen_scans",
+    "operando_cracks",
+    "recipe_checks",
+    "register",
+    "segment_greys",
+]
 
 GATES: Mapping[str, Gate] = {
     "crack_volume_fraction": Gate(0.01),
@@ -45,8 +54,6 @@ _ENDS = {
 _INSIDE = ("crack", "solid", "graphene")
 _GAS_BELOW, _BRIGHT_ABOVE = 90, 160
 """Greys half way from gas to an islet, and from an islet to graphene (fibres and metal are brighter still)."""
-_RIM = "1 um"
-"""Full width of the blur: how far gas and metal reach into the greys beside them."""
 _NOTES = """\
 The recipe 'micro-cracks' that comes with siltomo, for scans that show more than electrolyte and islets: gas, graphene
 and metal are so far off in grey that their blur spoils the histogram beside them, and get a cut of their own first.
@@ -125,7 +132,7 @@ def segment_greys(folder: Path, twins: Sequence[Twin]) -> tuple[Catalog, list[Se
     study, recipe = home / "study.yaml", home / "operando-cracks.yaml"
     known = yaml.safe_load((folder / "study.yaml").read_text("utf-8"))
     study.write_text(yaml.safe_dump(_part_of(known, scans), sort_keys=False, allow_unicode=True), "utf-8")
-    recipe.write_text(yaml.safe_dump(_operando_cracks(), sort_keys=False, width=100), "utf-8")
+    recipe.write_text(yaml.safe_dump(operando_cracks(), sort_keys=False, width=100), "utf-8")
     catalog = register(home, study)
     return catalog, [
         _segment(catalog, scan.id, str(recipe) if scan.kind == "micro" else "nano-sei") for scan in scans
@@ -155,19 +162,25 @@ def _part_of(study: Mapping[str, Any], scans: Sequence[TwinScan]) -> dict[str, A
     return made
 
 
-def _operando_cracks() -> dict[str, Any]:
-    """Return a recipe around the bundled one for cracks: its steps are taken as they are, but for their last."""
+def operando_cracks(rim: str = "1 um") -> dict[str, Any]:
+    """Return a recipe around the bundled one for cracks: its steps are taken as they are, but for their last.
+
+    Parameters
+    ----------
+    rim
+        Full width of the blur: how far gas and metal reach into the greys beside them.
+    """
     bundled = yaml.safe_load(load_recipe("micro-cracks").place.read_text("utf-8"))["steps"]
     steps: list[dict[str, Any]] = [
         {"median": "3 voxel"},
         {"threshold": {"method": "values", "values": [_GAS_BELOW, _BRIGHT_ABOVE]}, "as": "levels"},
         {"select": 3, "of": "levels"},
         {"remove_small": "27 voxel"},
-        {"dilate": _RIM},
+        {"dilate": rim},
         {"select": 2, "as": "off-bright"},
         {"select": 1, "of": "levels"},
         {"remove_small": "27 voxel", "as": "gas"},
-        {"dilate": _RIM},
+        {"dilate": rim},
         {"select": 2, "as": "off-gas"},
         {"mask": _electrode(), "of": "gas", "as": "gas-cracks"},
         {"mask": {"inside": "off-bright"}, "of": "grey"},
