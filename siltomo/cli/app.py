@@ -15,7 +15,9 @@ from siltomo.cli import (
     export,
     join,
     metrics,
+    plot,
     records,
+    report,
     schema,
     segment,
     segment_ilastik,
@@ -76,4 +78,6 @@ app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
 app.add_typer(export.app)
+app.add_typer(plot.app)
+report.register(app)
 app.add_typer(schema.app)

@@ -173,8 +173,8 @@ def _add(model: Any, options: Mapping[str, Any]) -> Reply:
 
 
 def set_record(model: Any, options: Mapping[str, Any]) -> Reply:
-    """Change the fields of a record that were given as options."""
-    changes = {k: v for k, v in _given(options, model).items() if k != "id"}
+    """Change the fields of a record that were given as options; an empty text takes a field back."""
+    changes = {k: None if v == "" else v for k, v in _given(options, model).items() if k != "id"}
     with mending():
         change = the_catalog().set(model, options["id"], changes)
     said = f"set {', '.join(changes)} of" if change.changed else "unchanged:"

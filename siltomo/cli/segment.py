@@ -146,13 +146,21 @@ def set_(
     min_feature: MinFeature = None,
     max_feature: MaxFeature = None,
     method: Method = None,
+    variant_of: VariantOf = None,
     title: Title = None,
     notes: Notes = None,
 ) -> Reply:
-    """Change what is said of a segmentation; its labels stay, and the old values stay in its history."""
+    """Change what is said of a segmentation; its labels stay, and the old values stay in its history.
+
+    An empty text takes a field back: --variant-of "" makes a variant a segmentation of its own again.
+    """
     from siltomo.cli.records import set_record
+    from siltomo.engine.sensitivity import check_variant
     from siltomo.model import Segmentation
 
+    if variant_of:
+        labels = the_catalog().record(Segmentation, id)
+        check_variant(the_catalog(), labels.model_copy(update={"variant_of": variant_of}))
     return set_record(Segmentation, locals())
 
 

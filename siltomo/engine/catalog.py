@@ -286,6 +286,7 @@ class Catalog:
         scans: Sequence[str],
         recipe: Recipe | str | Path,
         *,
+        within: str | None = None,
         id: str | None = None,  # noqa: A002
     ) -> list[Segmented]:
         """Segment scans by a recipe; those of one call are a series.
@@ -297,6 +298,8 @@ class Catalog:
         recipe
             A recipe, its file, or the name of one that comes with siltomo. Paths inside of a recipe made in
             Python start at the working folder.
+        within
+            Only inside of phases of other labels, such as ``"{scan}-electrode-layers:electrode"``.
         id
             Id of the labels; ``{scan}`` stands for the scan's.
 
@@ -313,6 +316,7 @@ class Catalog:
             if isinstance(recipe, (str, Path))
             else LoadedRecipe(recipe, Path("recipe.yaml"))
         )
+        loaded = loaded if within is None else loaded.within(within)
         return run_recipe(self, RecipeOrder(loaded, tuple(scans), id))
 
     def scan(self, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
@@ -335,6 +339,30 @@ class Catalog:
         from siltomo.engine.volumes import scan_dataset
 
         return scan_dataset(self, id, level=level)
+
+    def probabilities(self, segmentation: str) -> xr.DataArray:
+        """Open the probabilities that a classifier's labels were made of; no voxel is read.
+
+        Parameters
+        ----------
+        segmentation
+            Id of labels that a recipe with ``classify: {keep_probabilities: true}`` made.
+
+        Returns
+        -------
+        xarray.DataArray
+            float32 between 0 and 1, dask-backed, over ``class, z, y, x``; kept as 8 bits, so that each is within
+            1/510 of the classifier's. ``phase`` names the classes that are phases. Voxels outside of the domain
+            have 0 in all classes.
+
+        Raises
+        ------
+        NotFoundError
+            When none are kept.
+        """
+        from siltomo.engine.probabilities import open_probabilities
+
+        return open_probabilities(self, segmentation)
 
     # ---- metrics -----------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.segmenting import RecipeOrder, learn_recipe, whole_volume
+from siltomo.engine.segmenting import RecipeOrder, learn_recipe
+from siltomo.engine.segmenting_sources import whole_volume
 from siltomo.model import Parting, Scan, Trust
 from siltomo.segmentation.prepare import Fit, Told
-from siltomo.segmentation.verdicts import worst
 
 __all__ = ["Preview", "preview_recipe"]
 
@@ -34,11 +34,8 @@ class Preview:
     """Which planes are shown."""
     greys: tuple[NDArray[Any], ...]
     labels: tuple[NDArray[np.uint8], ...]
-
-    @property
-    def trust(self) -> Trust:
-        """The worst of all verdicts."""
-        return worst(v for p in self.partings for v in p.verdicts)
+    trust: Trust
+    """The worst of the verdicts that decide."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -75,5 +72,14 @@ def preview_recipe(catalog: Catalog, order: RecipeOrder, *, progress: Told | Non
     greys = tuple(np.asarray(learnt.work.source.read(z, z + 1)[0]) for z in planes)
     edge = scan.voxel_size.um[2]
     return Preview(
-        scan.id, recipe.name, recipe.phases, edge, learnt.fits, learnt.partings, planes, greys, labels
+        scan.id,
+        recipe.name,
+        recipe.phases,
+        edge,
+        learnt.fits,
+        learnt.partings,
+        planes,
+        greys,
+        labels,
+        learnt.trust,
     )

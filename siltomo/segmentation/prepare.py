@@ -13,9 +13,11 @@ import numpy as np
 
 from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels import GreyHistogram, grey_histogram
-from siltomo.model import FoundClass, Parting, Verdict
+from siltomo.model import FoundClass, Parting, Trust, Verdict
 from siltomo.segmentation.cuts import class_fractions, cuts_of, labelled_fractions
 from siltomo.segmentation.execute import ScanSource, Work, needs_whole_volume
+from siltomo.segmentation.find_layers import find_layers
+from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.mixture import Mixture, fit_mixture
 from siltomo.segmentation.operations import Linear
 from siltomo.segmentation.pieces import change_pieces
@@ -23,7 +25,7 @@ from siltomo.segmentation.recipe import Node, Recipe
 from siltomo.segmentation.scratch import Slabs
 from siltomo.segmentation.spectrum import Spectrum, otsu_cuts, separability, spectrum_of
 from siltomo.segmentation.steps import Classify, Cut, Fill, Match, RemoveSmall, Threshold
-from siltomo.segmentation.verdicts import series_verdicts, threshold_verdicts
+from siltomo.segmentation.verdicts import FRACTION_BIAS, series_verdicts, threshold_verdicts, worst
 
 __all__ = ["Classifying", "Fit", "Learnt", "learn", "node_histogram"]
 
@@ -48,6 +50,14 @@ class Learnt:
     work: Work
     partings: tuple[Parting, ...]
     fits: tuple[Fit, ...]
+
+    @property
+    def trust(self) -> Trust:
+        """The worst of all verdicts; bias of fractions is none where classes only serve to find surfaces."""
+        deciding = self.work.recipe.deciding
+        return worst(
+            v for p in self.partings for v in p.verdicts if p.step - 1 in deciding or v.check != FRACTION_BIAS
+        )
 
 
 class Classifying(Protocol):
@@ -108,6 +118,11 @@ def learn(recipe: Recipe, scans: Sequence[ScanSource], means: Means) -> list[Lea
             case Threshold():
                 for n, work in enumerate(works):
                     partings[n].append(_given(node, node.step, work))
+            case Layers():
+                for n, work in enumerate(works):
+                    planes = planes_at_once(work, node.inputs[0], means.memory)
+                    work.facts[node.index], parting = find_layers(node, work, means.memory, planes)
+                    partings[n].append(parting)
         if needs_whole_volume(node):
             for n, work in enumerate(works):
                 kept = _keep(node, work, means)

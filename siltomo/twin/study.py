@@ -232,6 +232,8 @@ def _scan(twin: Twin, scan: TwinScan) -> dict[str, Any]:
         "half": moment.half,
         "voxel_size": f"{scan.volume.voxel_um} um",
     }
+    if scan.kind != "nano":
+        made["depth_axis"] = "+z"
     if moment.cycle:
         made["capacity"] = f"{moment.capacity:.6g} mAh/g_Si"
     if scan.mode == "operando":
