@@ -114,6 +114,8 @@ def _text(done: Demo) -> str:
             "  siltomo compute metric crack_volume_fraction crack_width_median --where \"formulation == 'with-zn'\"",
             "  siltomo compute metric electrode_porosity --explain",
             "  siltomo cycling summary",
+            "  siltomo plot operando -o operando.png",
+            f"  siltomo --catalog {GREYS} report -o from-greys.html",
             *_checked(done),
             "  siltomo demo --broken",
         ]

@@ -443,11 +443,15 @@ def test_labels_for_a_scan_that_was_declared_without_voxels(cli: Cli, study: Pat
     assert cli("catalog", "add", "bare.yaml").code == 0
     answer = cli("segment", "import", "bare", "labels.npy", "--phases", "1=crack,2=solid,3=outside", "--json")
     check(
-        answer, code="SIL100", exit_code=3, says=("without voxels", "labels.npy"), fix="siltomo catalog show bare"
+        answer,
+        code="SIL100",
+        exit_code=3,
+        says=("without voxels", "labels.npy"),
+        fix="siltomo catalog show bare",
     )
 
 
-def test_another_scan_of_an_id_is_told_in_words(cli: Cli, study: Path) -> None:  # noqa: ARG001
+def test_another_scan_of_an_id_is_told_in_words(cli: Cli, study: Path) -> None:
     words = ["catalog", "add", "grey.npy", *STATE, *VOXEL, "--domain", "electrode", "--id", "op1", "--json"]
     message = cli(*words).error["message"]
     assert "cycle 1, half delithiation, capacity 1200 mAh/g_Si there" in message
