@@ -13,6 +13,7 @@ from siltomo.cli import (
     compute,
     cycling,
     demo,
+    figure,
     join,
     metrics,
     plot,
@@ -73,5 +74,6 @@ app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
 app.add_typer(plot.app)
+app.add_typer(figure.app)
 report.register(app)
 app.add_typer(schema.app)

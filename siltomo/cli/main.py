@@ -97,6 +97,7 @@ def _named(arguments: Sequence[str]) -> str:
         "cycling",
         "metrics",
         "compute",
+        "figure",
         "plot",
         "schema",
         "study",

@@ -247,7 +247,13 @@ def render3d(
     With pyvista where it is installed and works, else with a slower renderer of siltomo's own. Without --where:
     of all cycles that were not scanned operando.
     """
-    options: dict[str, Any] = {"phase": phase, "scale": scale, "cycle": cycle, "where": where, "largest": largest}
+    options: dict[str, Any] = {
+        "phase": phase,
+        "scale": scale,
+        "cycle": cycle,
+        "where": where,
+        "largest": largest,
+    }
     options |= {
         "azimuth": azimuth,
         "elevation": elevation,
