@@ -9,10 +9,10 @@ import typer
 
 from siltomo.cli import (
     alignment,
-    catalog,
     compute,
     cycling,
     demo,
+    export,
     figure,
     join,
     metrics,
@@ -21,12 +21,18 @@ from siltomo.cli import (
     report,
     schema,
     segment,
+    segment_ilastik,
+    segment_run,
+    sheets,
     start,
     study,
+    view,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
+
+_COMMANDS = (segment_run, segment_ilastik)  # they add to the group of segment
 
 app = typer.Typer(
     name="siltomo",
@@ -63,7 +69,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 start.register(app)
 demo.register(app)
-app.add_typer(catalog.app)
+app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
@@ -73,7 +79,9 @@ app.add_typer(metrics.app)
 app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
+app.add_typer(export.app)
 app.add_typer(plot.app)
-app.add_typer(figure.app)
 report.register(app)
+app.add_typer(figure.app)
+view.register(app)
 app.add_typer(schema.app)

@@ -20,6 +20,7 @@ from siltomo.cli.options import (
     Title,
 )
 from siltomo.cli.reply import Reply, table
+from siltomo.cli.segment_geometry import register_commands
 
 __all__ = ["app"]
 
@@ -163,3 +164,6 @@ def list_(scan: OfScan = None) -> Reply:
     rows = list_segmentations(the_catalog(), scan)
     shown = [{**row, "phases": ", ".join(f"{v}={n}" for v, n in row["phases"].items())} for row in rows]
     return Reply(rows, table(shown), rows)
+
+
+register_commands(app)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from siltomo.engine.cycling_access import Cycling
     from siltomo.engine.join import Join
+    from siltomo.engine.segmenting import Segmented
     from siltomo.metrics.inputs import Match
+    from siltomo.segmentation import Recipe
     from siltomo.units import Quantity
 
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
@@ -278,6 +280,40 @@ class Catalog:
     def segmentations_of(self, scan: str) -> list[Segmentation]:
         """Return the segmentations that lie on a scan's grid."""
         return [s for s in self.records(Segmentation) if s.scan == scan]
+
+    def segment(
+        self,
+        scans: Sequence[str],
+        recipe: Recipe | str | Path,
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> list[Segmented]:
+        """Segment scans by a recipe; those of one call are a series.
+
+        Parameters
+        ----------
+        scans
+            Ids of scans.
+        recipe
+            A recipe, its file, or the name of one that comes with siltomo. Paths inside of a recipe made in
+            Python start at the working folder.
+        id
+            Id of the labels; ``{scan}`` stands for the scan's.
+
+        Returns
+        -------
+        list of Segmented
+            For each scan what became of it, with the record of its labels and their verdicts.
+        """
+        from siltomo.engine.recipes import LoadedRecipe, load_recipe
+        from siltomo.engine.segmenting import RecipeOrder, run_recipe
+
+        loaded = (
+            load_recipe(str(recipe))
+            if isinstance(recipe, (str, Path))
+            else LoadedRecipe(recipe, Path("recipe.yaml"))
+        )
+        return run_recipe(self, RecipeOrder(loaded, tuple(scans), id))
 
     def scan(self, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
         """Open a scan as a lazy dataset; no voxel is read.

@@ -17,6 +17,7 @@ from siltomo.metrics.blocks import Measure, Sample, Slab
 from siltomo.metrics.measures import ThicknessConvention
 
 __all__ = [
+    "LEAST_BIN",
     "NOT_ELECTRODE",
     "DepthThickness",
     "ElectrodeSurfaces",
@@ -235,7 +236,9 @@ class DepthThickness(Measure["ThicknessByDepth | str"]):
         deepest = (
             _deepest(frame, self.datum) if any(isinstance(s, str) for s in surfaces) else frame.thickness()
         )
-        return tuple(width * n for n in range(max(1, math.ceil(deepest / width - 1e-9)) + 1))
+        # a last bin thinner than a quarter is joined to the one before
+        number = max(1, math.ceil(deepest / width - 0.25))
+        return (*(width * n for n in range(number)), max(width * number, deepest))
 
     def _masks(self, labels: Any) -> Any:
         own = np.isin(labels, self.sample.values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Qualifier", "Role", "Scale", "Status"]
+__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Qualifier", "Role", "Scale", "Status", "Trust"]
 
 OUTSIDE = "outside"
 """Name for label values that lie outside the domain: their voxels are counted nowhere."""
@@ -83,3 +83,15 @@ class Status(StrEnum):
     """The input is there and cannot be trusted for this (missing slices)."""
     FAILED = "failed"
     """Something broke; the other rows stand."""
+
+
+class Trust(StrEnum):
+    """How far labels may be believed."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    """Look at the reasons and at the picture before using a number."""
+    BAD = "bad"
+    """The numbers would be wrong, or nobody could tell."""
+    UNJUDGED = "unjudged"
+    """Nothing was there to judge by, as with cuts that were given."""

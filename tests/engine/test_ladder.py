@@ -36,6 +36,9 @@ def test_voxels_lose_nothing_that_matters(micro):
         if rung.metric == "crack_surface_to_volume_ratio":
             # 13 directions read vertical walls 2 to 4 % low: docs/validation.md
             assert rung.values["voxels"] == pytest.approx(rung.values["geometry"], rel=0.05)
+        elif rung.metric == "crack_width_median":
+            # 24 um hold some ten cracks: their median jumps from the width of one to that of the next
+            assert rung.values["voxels"] == pytest.approx(rung.values["half voxels"], abs=0.2)
         else:
             assert rung.within["voxels"], rung
 

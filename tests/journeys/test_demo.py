@@ -24,6 +24,7 @@ def done(tmp_path_factory):
     return run_demo(tmp_path_factory.mktemp("demo") / "study", preset=SMALL)
 
 
+@pytest.mark.slow
 def test_every_value_is_within_its_gate(done):
     beyond = [check for check in done.checks if not check.within]
     assert not beyond
@@ -31,6 +32,7 @@ def test_every_value_is_within_its_gate(done):
     assert done.counts == {"formulation": 2, "cell": 10, "scan": 48, "segmentation": 48, "cycling_run": 8}
 
 
+@pytest.mark.slow
 def test_the_truth_is_not_what_was_measured(done):
     """A check that compares a number with itself would prove nothing."""
     apart = [c for c in done.checks if c.metric == "crack_volume_fraction" and c.true > 0]
@@ -48,6 +50,7 @@ def test_a_gate_can_fail():
     assert Gate(0.02, relative=True, least=0.5).width(1.0, 1.0) == 0.5
 
 
+@pytest.mark.slow
 def test_the_tables_hold_all_that_was_measured(done):
     metrics, cycling, _, truth = done.tables
     with truth.open(encoding="utf-8") as file:
@@ -61,6 +64,7 @@ def test_the_tables_hold_all_that_was_measured(done):
     assert {"crack_width_median", "crack_interconnectivity", "electrode_porosity", "gas_charge"} <= named
 
 
+@pytest.mark.slow
 def test_the_same_folder_again_changes_nothing(done):
     again = run_demo(done.folder, preset=SMALL)
     assert again.counts == done.counts

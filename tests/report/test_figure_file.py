@@ -29,7 +29,9 @@ def sheet(cli, study) -> Path:
 
 
 def outcomes(cli, *words):
-    return {row["figure"]: row["outcome"] for row in cli("figure", "run", "figures.yaml", *words, "--json").data}
+    return {
+        row["figure"]: row["outcome"] for row in cli("figure", "run", "figures.yaml", *words, "--json").data
+    }
 
 
 def test_only_what_changed_is_drawn_again(cli, sheet):
