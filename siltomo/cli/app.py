@@ -13,6 +13,7 @@ from siltomo.cli import (
     cycling,
     demo,
     export,
+    figure,
     join,
     metrics,
     plot,
@@ -25,6 +26,7 @@ from siltomo.cli import (
     sheets,
     start,
     study,
+    view,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
@@ -80,4 +82,6 @@ app.add_typer(study.app)
 app.add_typer(export.app)
 app.add_typer(plot.app)
 report.register(app)
+app.add_typer(figure.app)
+view.register(app)
 app.add_typer(schema.app)

@@ -112,6 +112,12 @@ class Catalog:
         )
         return f"<siltomo catalog {str(self.path)!r}: {counts}>"
 
+    def _repr_html_(self) -> str:
+        """Show the catalog in a notebook: cells, their scans by state, small pictures."""
+        from siltomo.engine.notebook import catalog_html
+
+        return catalog_html(self)
+
     def begin_writing(self) -> tuple[str, ...]:
         """Settle, once, what killed commands left behind: what was whole is completed, the rest dropped.
 

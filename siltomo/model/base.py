@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -54,6 +55,16 @@ class Record(Model):
             if isinstance(mark, Ref)
         }
 
+    def _repr_html_(self) -> str:
+        """Show the record in a notebook: its fields, quantities with their unit."""
+        body = {name: value for name, value in self.body().items() if name != "schema"}
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{_shown(value)}</td></tr>"
+            for name, value in body.items()
+            if value not in ("", [], {})
+        )
+        return f"<table><caption>{escape(self.kind)} {escape(self.id)}</caption>{rows}</table>"
+
     def body(self) -> dict[str, Any]:
         """Return the record as plain JSON values, quantities as text with their unit."""
         return {"schema": self.schema_name(), **self.model_dump(mode="json", exclude_none=True)}
@@ -69,3 +80,12 @@ class Record(Model):
                 where=f"{cls.kind} {body.get('id')}",
             )
         return cls.model_validate(known)
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a record's body as HTML: parts on lines of their own."""
+    if isinstance(value, dict):
+        return "<br>".join(f"{escape(str(name))}: {_shown(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return "<br>".join(_shown(part) for part in value)
+    return escape(str(value))
