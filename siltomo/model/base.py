@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,7 +51,7 @@ class Record(Model):
         return {
             name: mark.kind
             for name, field in cls.model_fields.items()
-            for mark in field.metadata
+            for mark in (*field.metadata, *_marks(field.annotation))
             if isinstance(mark, Ref)
         }
 
@@ -69,3 +70,11 @@ class Record(Model):
                 where=f"{cls.kind} {body.get('id')}",
             )
         return cls.model_validate(known)
+
+
+def _marks(annotation: object) -> Iterator[object]:
+    """Yield what the members of a union are annotated with: ``Annotated[Id, Ref(...)] | None``."""
+    if get_origin(annotation) is Annotated:
+        yield from annotation.__metadata__  # type: ignore[attr-defined]
+    for inner in get_args(annotation):
+        yield from _marks(inner)
