@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog.content import Planes
+from siltomo.catalog.damage import Damage
 from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import bag_problems, read_manifest, volume_files
-from siltomo.catalog.marker import create_marker, read_marker
+from siltomo.catalog.marker import Marker, create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
 from siltomo.catalog.recovery import Recovered, recover
 from siltomo.catalog.refusals import overtaken, taken
 from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
-from siltomo.catalog.verify import Damage, verify
+from siltomo.catalog.verify import verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import DamagedError, MismatchError, NotFoundError, StorageError
 from siltomo.ids import check_id
@@ -26,6 +28,8 @@ from siltomo.ids import check_id
 if TYPE_CHECKING:
     import zarr
 
+    from siltomo.catalog.collect import Collected
+    from siltomo.catalog.repair import Mended
     from siltomo.catalog.volume_writer import Progress
 
 __all__ = ["CatalogStore"]
@@ -42,17 +46,17 @@ class CatalogStore:
     ----------
     root
         The catalog's folder.
-    uuid
-        The catalog's own id.
+    marker
+        What the catalog says of itself.
     fs
         The disk.
     """
 
-    def __init__(self, root: Path, uuid: str, fs: FileSystem) -> None:
-        self.root, self.uuid = root, uuid
+    def __init__(self, root: Path, marker: Marker, fs: FileSystem) -> None:
+        self.root, self.uuid, self.version = root, marker.uuid, marker.version
         self._fs = fs
         self._layout = Layout(root)
-        self._shelf = Shelf(self._layout)
+        self._shelf = Shelf(self._layout, fs)
 
     # ------------------------------------------------------------------ opening
 
@@ -85,9 +89,9 @@ class CatalogStore:
         DamagedError
             When the file that makes it a catalog was changed.
         """
-        layout = Layout(Path(root))
+        layout, fs = Layout(Path(root)), fs or FileSystem()
         with storage_faults(layout.root):
-            return cls(layout.root, read_marker(layout), fs or FileSystem())
+            return cls(layout.root, read_marker(layout, fs), fs)
 
     @staticmethod
     def is_catalog(root: Path) -> bool:
@@ -125,13 +129,34 @@ class CatalogStore:
             raise NotFoundError(f"no {kind} {id!r} in the catalog: {hint}", where=str(self.root))
         return record
 
-    def all(self, kind: str) -> Iterator[StoredRecord]:
-        """Yield the newest revision of every record of a kind, sorted by id."""
+    def all(
+        self, kind: str, *, damaged: Callable[[DamagedError], None] | None = None
+    ) -> Iterator[StoredRecord]:
+        """Yield the newest revision of every record of a kind, sorted by id.
+
+        Parameters
+        ----------
+        kind
+            Which kind.
+        damaged
+            Told of each record that cannot be read, after the others.
+
+        Raises
+        ------
+        DamagedError
+            After all others, when some cannot be read and ``damaged`` is not given.
+        """
         check_kind(kind)
+        unreadable: list[DamagedError] = []
         with storage_faults(self.root):
-            for record in self._shelf.all(kind):
+            for record in self._shelf.all(kind, unreadable):
                 if not record.removed:
                     yield record
+        for error in unreadable:
+            error.fix = "siltomo catalog repair"
+            if damaged is None:
+                raise error
+            damaged(error)
 
     def history(self, kind: str, id: str) -> list[StoredRecord]:  # noqa: A002
         """Return every revision of a record, oldest first, removals included."""
@@ -233,7 +258,9 @@ class CatalogStore:
         """
         with storage_faults(self.root):
             try:
-                return read_record(self._layout.result(check_key(key)), kind="result", id_=key, revision=1)
+                return read_record(
+                    self._fs, self._layout.result(check_key(key)), kind="result", id_=key, revision=1
+                )
             except FileNotFoundError:
                 return None
 
@@ -253,7 +280,7 @@ class CatalogStore:
             with storage_faults(self.root):
                 try:
                     with Transaction.begin(self._layout, self._fs) as transaction:
-                        transaction.commit_result(key, data)
+                        transaction.commit_record(record, data)
                 except FileExistsError:
                     found = self.find_result(key)
                 else:
@@ -383,12 +410,12 @@ class CatalogStore:
         bag = self.bag(record)
         assert record.volume is not None
         with storage_faults(self.root):
-            files = read_manifest(bag, record.volume.manifest)
+            files = read_manifest(self._fs, bag, record.volume.manifest)
             if name not in files:
                 raise NotFoundError(
                     f"{record.kind} {record.id} keeps no file {name!r}; it keeps {', '.join(files)}"
                 )
-            for path, what in bag_problems(bag, {name: files[name]}, full=True):
+            for path, what in bag_problems(self._fs, bag, {name: files[name]}, full=True):
                 if path == name:
                     raise DamagedError(
                         f"it is not what was written: {what}",
@@ -433,9 +460,9 @@ class CatalogStore:
                 f"{record.kind} {record.id} has the levels 0 to {record.volume.levels - 1}, not {level}"
             )
         with storage_faults(self.root):
-            files = read_manifest(bag, record.volume.manifest)
+            files = read_manifest(self._fs, bag, record.volume.manifest)
             inner = volume_files(files, record.volume.path)
-            array: zarr.Array[Any] = open_level(bag / record.volume.path, inner, level)
+            array: zarr.Array[Any] = open_level(self._fs, bag / record.volume.path, inner, level)
         return array
 
     # ------------------------------------------------------------------ care
@@ -459,7 +486,120 @@ class CatalogStore:
             Called with the bytes of the volumes done and of all.
         """
         with storage_faults(self.root):
-            return verify(self._layout, full=full, progress=progress)
+            return verify(self._layout, self._fs, version=self.version, full=full, progress=progress)
+
+    def repair(
+        self, *, backup: Path | None = None, full: bool = False, dry_run: bool = False
+    ) -> list[Mended]:
+        """Put back what is damaged from spare copies, from the files themselves, or from a backup.
+
+        Parameters
+        ----------
+        backup
+            Another copy of this catalog; only bytes with the digests that were written are taken.
+        full
+            Look at every byte for damage, as :meth:`verify` does.
+        dry_run
+            Mend nothing: every damage is given as left.
+
+        Returns
+        -------
+        list of Mended
+            One for each damage; what is left says how else to get it back.
+        """
+        from siltomo.catalog.repair import Mended, Mender
+
+        done: list[Mended] = []
+        with storage_faults(self.root):
+            while damages := verify(self._layout, self._fs, version=self.version, full=full):
+                if dry_run:
+                    return [Mended(d.kind, d.id, d.path, d.what, "left", d.restore) for d in damages]
+                with Transaction.begin(self._layout, self._fs) as transaction:
+                    mender = Mender(transaction, None if backup is None else Layout(Path(backup)))
+                    now = [mender.mend(damage) for damage in damages]
+                mended = [one for one in now if one.outcome == "mended"]
+                # a record that is back may show what else is missing
+                if not mended:
+                    return [*done, *now]
+                done += mended
+        return done
+
+    @classmethod
+    def restore_marker(cls, root: Path, *, fs: FileSystem | None = None) -> bool:
+        """Write the file that makes a folder a catalog anew, where it is lost or damaged.
+
+        The catalog gets a new id of its own; nothing in it depends on the old one.
+
+        Returns
+        -------
+        bool
+            Whether there was need.
+
+        Raises
+        ------
+        NotFoundError
+            When the folder holds no records of a catalog.
+        """
+        import uuid
+
+        from siltomo.catalog.migrate import write_marker
+
+        layout, fs = Layout(Path(root)), fs or FileSystem()
+        with storage_faults(layout.root):
+            try:
+                read_marker(layout, fs)
+            except DamagedError:
+                if not (fs.is_folder(layout.records) and fs.is_folder(layout.objects)):
+                    raise
+                write_marker(layout, fs, str(uuid.uuid4()))
+                return True
+        return False
+
+    def collectable(self, grace: timedelta, *, keep: Container[tuple[str, str]] = ()) -> list[Collected]:
+        """Return the volumes of records that were removed longer ago than ``grace``; changes nothing.
+
+        Parameters
+        ----------
+        grace
+            How long the bytes of a removed record are kept.
+        keep
+            Kind and id of records whose volumes stay all the same.
+        """
+        from siltomo.catalog.collect import collectable
+
+        with storage_faults(self.root):
+            return list(collectable(self._layout, self._fs, grace=grace, keep=keep))
+
+    def collect(self, grace: timedelta, *, keep: Container[tuple[str, str]] = ()) -> list[Collected]:
+        """Remove the volumes that :meth:`collectable` names, for ever; their records stay."""
+        from siltomo.catalog.collect import collect
+
+        found = self.collectable(grace, keep=keep)
+        with storage_faults(self.root):
+            for one in found:
+                collect(self._layout, self._fs, one)
+        return found
+
+    def migrate(self) -> int:
+        """Bring a catalog of an older siltomo to today's rules.
+
+        Returns
+        -------
+        int
+            How many spare copies were made for it; 0 when it was up to date.
+
+        Raises
+        ------
+        DamagedError
+            When it is damaged.
+        """
+        from siltomo.catalog.marker import VERSION
+        from siltomo.catalog.migrate import migrate
+
+        with storage_faults(self.root):
+            made = migrate(self._layout, self._fs, Marker(self.uuid, self.version))
+        self.version = VERSION
+        return made
 
     def _check_space(self, spec: VolumeSpec) -> None:
         needed, free = space_needed(spec), self._fs.free_bytes(self.root)

@@ -92,15 +92,15 @@ class CheckedStore(LocalStore):
     inside zarr covers it. Chunks carry their own crc32c.
     """
 
-    def __init__(self, root: Path, files: dict[str, FileFact]) -> None:
+    def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
         super().__init__(root, read_only=True)
-        self._files = files
+        self._files, self._fs = files, fs
 
     def with_read_only(self, read_only: bool = False) -> Self:
         """Return another such store."""
         if not read_only:
             raise ValueError("published volumes are read-only")
-        return type(self)(self.root, self._files)
+        return type(self)(self.root, self._files, self._fs)
 
     def _check(self, key: str) -> bool:
         """Return whether the key exists; raise where it should and does not."""
@@ -109,12 +109,12 @@ class CheckedStore(LocalStore):
             return False
         path = self.root / key
         try:
-            size = path.stat().st_size
+            size = self._fs.size(path)
         except FileNotFoundError:
             raise _damaged(path, "a file of the volume is missing") from None
         if size != fact.size:
             raise _damaged(path, f"a file of the volume has {size} bytes instead of {fact.size}")
-        if key.endswith("zarr.json") and hashlib.sha256(path.read_bytes()).hexdigest() != fact.sha256:
+        if key.endswith("zarr.json") and hashlib.sha256(self._fs.read(path)).hexdigest() != fact.sha256:
             raise _damaged(path, "the description of the volume was changed")
         return True
 
@@ -148,8 +148,8 @@ def _damaged(path: Path, what: str) -> DamagedError:
     return DamagedError(what, where=str(path), fix="siltomo catalog verify --full")
 
 
-def open_level(root: Path, files: dict[str, FileFact], level: int) -> Any:
+def open_level(fs: FileSystem, root: Path, files: dict[str, FileFact], level: int) -> Any:
     """Open one resolution of a volume, checked, as a read-only zarr array."""
     import zarr
 
-    return zarr.open_array(CheckedStore(root, files), path=str(level), mode="r", zarr_format=3)
+    return zarr.open_array(CheckedStore(root, files, fs), path=str(level), mode="r", zarr_format=3)
