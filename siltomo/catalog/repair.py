@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from siltomo.catalog.damage import Damage, relative
-from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.histories import spare_copies
 from siltomo.catalog.ids import is_kind
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES, Layout, copied_revision, revision_of
@@ -82,10 +81,10 @@ class Mender:
             if self._follows(data, damage.kind, damage.id, revision):
                 self._put(target, data)
                 return f"from its spare copy {relative(layout, path)}"
-        if self._backup is not None and (data := self._of_backup(target)) is not None:
-            if self._follows(data, damage.kind, damage.id, revision):
-                self._put(target, data)
-                return f"from {self._backup.root}"
+        theirs = None if self._backup is None else self._of_backup(target)
+        if theirs is not None and self._follows(theirs, damage.kind, damage.id, revision):
+            self._put(target, theirs)
+            return "from the backup"
         if damage.kind == "result" and fs.exists(target):
             fs.unlink(target)
             fs.fsync_dir(target.parent)
@@ -134,6 +133,9 @@ class Mender:
             return ""
         volume = naming[0].volume
         if path == RECORD:
+            first = naming[0].revision
+            if first > 1 and self._read(kind, naming[0].id, first - 1) is None:
+                return ""  # perhaps that one brought the bag
             self._put(bag / RECORD, fs.read(layout.record(kind, naming[0].id, naming[0].revision)))
             return "from the record"
         if path in (MANIFEST, SIZES) and self._rebuild_lists(bag, volume):
@@ -186,7 +188,7 @@ class Mender:
             self._put(bag / name, data)
         if not path:
             self._put(bag / RECORD, fs.read(layout.record(kind, record.id, record.revision)))
-        return f"from {backup.root}"
+        return "from the backup"
 
     def _of_backup(self, target: Path) -> bytes | None:
         """Return the bytes of the same file in the backup."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from siltomo.catalog.care import Care
 from siltomo.catalog.content import Planes
-from siltomo.catalog.damage import Damage
 from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_key, check_kind, nearest
@@ -16,11 +15,9 @@ from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import bag_problems, read_manifest, volume_files
 from siltomo.catalog.marker import Marker, create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
-from siltomo.catalog.recovery import Recovered, recover
 from siltomo.catalog.refusals import overtaken, taken
 from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
-from siltomo.catalog.verify import verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import DamagedError, MismatchError, NotFoundError, StorageError
 from siltomo.ids import check_id
@@ -28,14 +25,12 @@ from siltomo.ids import check_id
 if TYPE_CHECKING:
     import zarr
 
-    from siltomo.catalog.collect import Collected
-    from siltomo.catalog.repair import Mended
     from siltomo.catalog.volume_writer import Progress
 
 __all__ = ["CatalogStore"]
 
 
-class CatalogStore:
+class CatalogStore(Care):
     """A folder of immutable records and volumes.
 
     Every change is one transaction that ends with the exclusive creation of a small sealed record. A crash,
@@ -464,142 +459,6 @@ class CatalogStore:
             inner = volume_files(files, record.volume.path)
             array: zarr.Array[Any] = open_level(self._fs, bag / record.volume.path, inner, level)
         return array
-
-    # ------------------------------------------------------------------ care
-
-    def recover(self) -> list[Recovered]:
-        """Complete or drop what killed processes left; every writing command begins with it."""
-        with storage_faults(self.root):
-            return recover(self._layout, self._fs)
-
-    def verify(
-        self, *, full: bool = False, progress: Callable[[int, int], None] | None = None
-    ) -> list[Damage]:
-        """Compare the catalog with what was written; repairs nothing.
-
-        Parameters
-        ----------
-        full
-            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file
-            is there in its size.
-        progress
-            Called with the bytes of the volumes done and of all.
-        """
-        with storage_faults(self.root):
-            return verify(self._layout, self._fs, version=self.version, full=full, progress=progress)
-
-    def repair(
-        self, *, backup: Path | None = None, full: bool = False, dry_run: bool = False
-    ) -> list[Mended]:
-        """Put back what is damaged from spare copies, from the files themselves, or from a backup.
-
-        Parameters
-        ----------
-        backup
-            Another copy of this catalog; only bytes with the digests that were written are taken.
-        full
-            Look at every byte for damage, as :meth:`verify` does.
-        dry_run
-            Mend nothing: every damage is given as left.
-
-        Returns
-        -------
-        list of Mended
-            One for each damage; what is left says how else to get it back.
-        """
-        from siltomo.catalog.repair import Mended, Mender
-
-        done: list[Mended] = []
-        with storage_faults(self.root):
-            while damages := verify(self._layout, self._fs, version=self.version, full=full):
-                if dry_run:
-                    return [Mended(d.kind, d.id, d.path, d.what, "left", d.restore) for d in damages]
-                with Transaction.begin(self._layout, self._fs) as transaction:
-                    mender = Mender(transaction, None if backup is None else Layout(Path(backup)))
-                    now = [mender.mend(damage) for damage in damages]
-                mended = [one for one in now if one.outcome == "mended"]
-                # a record that is back may show what else is missing
-                if not mended:
-                    return [*done, *now]
-                done += mended
-        return done
-
-    @classmethod
-    def restore_marker(cls, root: Path, *, fs: FileSystem | None = None) -> bool:
-        """Write the file that makes a folder a catalog anew, where it is lost or damaged.
-
-        The catalog gets a new id of its own; nothing in it depends on the old one.
-
-        Returns
-        -------
-        bool
-            Whether there was need.
-
-        Raises
-        ------
-        NotFoundError
-            When the folder holds no records of a catalog.
-        """
-        import uuid
-
-        from siltomo.catalog.migrate import write_marker
-
-        layout, fs = Layout(Path(root)), fs or FileSystem()
-        with storage_faults(layout.root):
-            try:
-                read_marker(layout, fs)
-            except DamagedError:
-                if not (fs.is_folder(layout.records) and fs.is_folder(layout.objects)):
-                    raise
-                write_marker(layout, fs, str(uuid.uuid4()))
-                return True
-        return False
-
-    def collectable(self, grace: timedelta, *, keep: Container[tuple[str, str]] = ()) -> list[Collected]:
-        """Return the volumes of records that were removed longer ago than ``grace``; changes nothing.
-
-        Parameters
-        ----------
-        grace
-            How long the bytes of a removed record are kept.
-        keep
-            Kind and id of records whose volumes stay all the same.
-        """
-        from siltomo.catalog.collect import collectable
-
-        with storage_faults(self.root):
-            return list(collectable(self._layout, self._fs, grace=grace, keep=keep))
-
-    def collect(self, grace: timedelta, *, keep: Container[tuple[str, str]] = ()) -> list[Collected]:
-        """Remove the volumes that :meth:`collectable` names, for ever; their records stay."""
-        from siltomo.catalog.collect import collect
-
-        found = self.collectable(grace, keep=keep)
-        with storage_faults(self.root):
-            for one in found:
-                collect(self._layout, self._fs, one)
-        return found
-
-    def migrate(self) -> int:
-        """Bring a catalog of an older siltomo to today's rules.
-
-        Returns
-        -------
-        int
-            How many spare copies were made for it; 0 when it was up to date.
-
-        Raises
-        ------
-        DamagedError
-            When it is damaged.
-        """
-        from siltomo.catalog.marker import VERSION
-        from siltomo.catalog.migrate import migrate
-
-        with storage_faults(self.root):
-            made = migrate(self._layout, self._fs, Marker(self.uuid, self.version))
-        self.version = VERSION
-        return made
 
     def _check_space(self, spec: VolumeSpec) -> None:
         needed, free = space_needed(spec), self._fs.free_bytes(self.root)

@@ -106,7 +106,9 @@ def _check_bag(
     if not fs.is_folder(bag):
         yield damage(bag, "missing", "all voxels" if record.volume.levels else "the files kept with it")
         return
-    if (copy := read_copy(fs, bag / RECORD)) is None or copy not in history:
+    copy = read_copy(fs, bag / RECORD)
+    known = None if copy is None else next((r for r in history if r.revision == copy.revision), copy)
+    if copy is None or copy != known or not copy.volume or copy.volume.bag != record.volume.bag:
         first = next(r for r in history if r.volume and r.volume.bag == record.volume.bag)
         source = relative(layout, layout.record(first.kind, first.id, first.revision))
         lost = "the spare copy of the record; nothing else"

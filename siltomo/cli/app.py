@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, cycling, metrics, records, schema, segment, start
+from siltomo.cli import catalog, compute, cycling, metrics, records, schema, segment, start, upkeep
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
@@ -46,6 +46,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
+upkeep.register(catalog.app)
 app.add_typer(catalog.app)
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
