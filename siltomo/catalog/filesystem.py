@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,12 +31,23 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 class FileSystem:
     """A local disk. Each method is one effect; what is not synced may be lost in a power cut."""
 
+    is_disk = True
+    """Whether there are folders, and renames of them; else only keys."""
+
     # ------------------------------------------------------------------ looking
 
     def read(self, path: Path | str) -> bytes:
         """Return the bytes of a file; ``FileNotFoundError`` when there is none."""
         with open(path, "rb") as file:  # noqa: PTH123 -- a path object takes as long as the call
             return file.read()
+
+    def read_each(self, paths: Sequence[str]) -> Iterator[bytes]:
+        """Yield the bytes of files, in their order."""
+        return map(self.read, paths)
+
+    def read_part(self, path: Path, start: int | None, stop: int | None) -> bytes:
+        """Return a part of a file; a negative start counts from the end."""
+        return self.read(path)[start:stop]
 
     def names(self, path: Path | str) -> list[str]:
         """Return the sorted names in a folder; none when there is no such folder."""
@@ -81,6 +92,10 @@ class FileSystem:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def local(self, path: Path) -> Path:
+        """Return where other programs can open a file."""
+        return path
 
     # ------------------------------------------------------------------ changing
 

@@ -71,6 +71,10 @@ class Layout:
         """
         return self.root / "copies"
 
+    def place(self, transaction: str) -> Path:
+        """Return the file in which a change says where its bag is, when that is not in staging."""
+        return self.staging / transaction / "place"
+
     @property
     def staging(self) -> Path:
         """``staging/<transaction>/``: what is being written; no reader looks here."""

@@ -147,7 +147,11 @@ def read_record(fs: FileSystem, path: Path | str, *, kind: str, id_: str, revisi
     DamagedError
         When its bytes are not what was written.
     """
-    record = decode_record(fs.read(path), where=str(path))
+    return _in_its_place(fs.read(path), path, kind=kind, id_=id_, revision=revision)
+
+
+def _in_its_place(data: bytes, path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
+    record = decode_record(data, where=str(path))
     if (record.kind, record.id, record.revision) != (kind, id_, revision):
         raise DamagedError(
             f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
@@ -204,11 +208,12 @@ class Shelf:
         What cannot be read is left out and noted in ``damaged``.
         """
         folder = str(self._layout.records / kind)
-        for id_, revisions in self.histories(kind):
-            newest = revisions[-1]
-            path = f"{folder}/{id_}/{record_name(newest)}"
+        newest = [(id_, revisions[-1]) for id_, revisions in self.histories(kind)]
+        paths = [f"{folder}/{id_}/{record_name(revision)}" for id_, revision in newest]
+        found = zip(newest, paths, self._fs.read_each(paths), strict=True)
+        for (id_, revision), path, data in found:
             try:
-                yield read_record(self._fs, path, kind=kind, id_=id_, revision=newest)
+                yield _in_its_place(data, path, kind=kind, id_=id_, revision=revision)
             except DamagedError as error:
                 damaged.append(error)
 

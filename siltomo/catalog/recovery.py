@@ -46,7 +46,7 @@ def recover(layout: Layout, fs: FileSystem) -> list[Recovered]:
             staging = layout.staging / name
             if fs.exists(staging):  # else its process ended well between the listing and the lock
                 found.append(_settle(layout, fs, staging))
-    for name in fs.names(layout.trash):
+    for name in fs.names(layout.trash) if fs.is_disk else ():
         fs.rmtree(layout.trash / name)
     fs.look(layout.locks)
     for name in filter(is_transaction, fs.names(layout.locks)):
@@ -63,6 +63,7 @@ def _settle(layout: Layout, fs: FileSystem, staging: Path) -> Recovered:
         data = fs.read(staging / RECORD)
         record = decode_record(data, where=str(staging / RECORD))
     except (FileNotFoundError, DamagedError):
+        _discard_bag(layout, fs, staging)
         discard(layout, fs, staging)
         return Recovered(staging.name, "dropped", why="it was killed before everything was written")
     if not brings_bag(record, staging.name):
@@ -78,6 +79,18 @@ def _settle(layout: Layout, fs: FileSystem, staging: Path) -> Recovered:
         discard(layout, fs, layout.bag(record.kind, record.volume.bag))
     discard(layout, fs, staging)
     return Recovered(staging.name, "dropped" if why else "completed", record.kind, record.id, why)
+
+
+def _discard_bag(layout: Layout, fs: FileSystem, staging: Path) -> None:
+    """Drop what a dead change wrote of its bag where that is not in staging."""
+    if fs.is_disk:
+        return
+    try:
+        place = fs.read(layout.place(staging.name)).decode()
+    except FileNotFoundError:
+        return
+    if place.startswith(f"{layout.objects.name}/") and place.endswith(f".{staging.name}"):
+        discard(layout, fs, layout.root / place)
 
 
 def _settle_record(

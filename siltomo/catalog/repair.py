@@ -204,7 +204,8 @@ class Mender:
         self._count += 1
         staged = transaction.staging / f"mended-{self._count}"
         transaction.store(staged, data)
-        new = [folder for folder in target.parents if not fs.exists(folder)]
+        above = [] if not fs.is_disk else target.relative_to(self._layout.root).parents
+        new = [folder for name in above if not fs.exists(folder := self._layout.root / name)]
         fs.mkdir(target.parent)
         for folder in new:
             fs.fsync_dir(folder.parent)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from siltomo.catalog.buckets import check_conditions, storage_of
 from siltomo.catalog.care import Care
 from siltomo.catalog.content import Planes
 from siltomo.catalog.faults import storage_faults
@@ -56,7 +57,7 @@ class CatalogStore(Care):
     # ------------------------------------------------------------------ opening
 
     @classmethod
-    def create(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+    def create(cls, root: Path | str, *, fs: FileSystem | None = None) -> CatalogStore:
         """Make a folder a catalog; other files in it are left alone.
 
         Raises
@@ -66,13 +67,16 @@ class CatalogStore(Care):
         StorageError
             When it cannot be written.
         """
-        layout, fs = Layout(Path(root)), fs or FileSystem()
+        place, storage = storage_of(root)
+        layout, fs = Layout(place), fs or storage
         with storage_faults(layout.root):
+            if not fs.is_disk:
+                check_conditions(layout, fs)
             create_marker(layout, fs)
         return cls.open(layout.root, fs=fs)
 
     @classmethod
-    def open(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+    def open(cls, root: Path | str, *, fs: FileSystem | None = None) -> CatalogStore:
         """Open a catalog for reading and writing.
 
         Raises
@@ -84,7 +88,8 @@ class CatalogStore(Care):
         DamagedError
             When the file that makes it a catalog was changed.
         """
-        layout, fs = Layout(Path(root)), fs or FileSystem()
+        place, storage = storage_of(root)
+        layout, fs = Layout(place), fs or storage
         with storage_faults(layout.root):
             return cls(layout.root, read_marker(layout, fs), fs)
 
@@ -340,6 +345,7 @@ class CatalogStore(Care):
             self._check_space(spec)
             try:
                 with Transaction.begin(self._layout, self._fs) as transaction:
+                    transaction.open_bag(kind, id)
                     volume, facts = fill_bag(
                         transaction, id, spec, planes, extra=extra or {}, progress=progress
                     )
@@ -385,6 +391,7 @@ class CatalogStore(Care):
                 raise taken(kind, id, newest)
             try:
                 with Transaction.begin(self._layout, self._fs) as transaction:
+                    transaction.open_bag(kind, id)
                     kept = fill_file_bag(transaction, id, files)
                     data, record = seal_record(kind, id, made, after=newest, volume=kept)
                     transaction.commit_volume(record, data)
@@ -417,7 +424,7 @@ class CatalogStore(Care):
                         where=str(bag / name),
                         fix="siltomo catalog verify",
                     )
-        return bag / name
+            return self._fs.local(bag / name)
 
     def bag(self, record: StoredRecord) -> Path:
         """Return the folder that holds a record's volume and its list of files.

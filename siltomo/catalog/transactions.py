@@ -35,17 +35,15 @@ class Transaction:
     def __init__(self, name: str, layout: Layout, fs: FileSystem) -> None:
         self.name, self.layout, self.fs = name, layout, fs
         self._left_to_recovery = False
+        self._bag = layout.staging / name / "bag"
+        self._unpublished: Path | None = None
 
     @classmethod
     @contextmanager
     def begin(cls, layout: Layout, fs: FileSystem) -> Iterator[Transaction]:
         """Open a transaction; at the end of the block its staging folder is gone, whatever happened."""
-        for folder in layout.private():
-            if not fs.is_folder(folder):
-                fs.mkdir(folder)
-        if not fs.is_folder(layout.copies):  # made by an older siltomo
-            fs.mkdir(layout.copies)
-            fs.fsync_dir(layout.root)
+        if fs.is_disk:
+            _make_folders(layout, fs)
         name = new_transaction()
         # the lock comes first: a folder without a lock is a dead one and may be dropped at any time
         while (lock := fs.lock(layout.locks / name)) is None:
@@ -59,6 +57,8 @@ class Transaction:
             finally:
                 if not transaction._left_to_recovery:
                     with suppress(OSError):  # recovery sweeps what cannot be removed now
+                        if transaction._unpublished is not None:
+                            discard(layout, fs, transaction._unpublished)
                         discard(layout, fs, transaction.staging)
 
     @property
@@ -69,7 +69,15 @@ class Transaction:
     @property
     def bag(self) -> Path:
         """The bag while it is being filled."""
-        return self.staging / "bag"
+        return self._bag
+
+    def open_bag(self, kind: str, id_: str) -> None:
+        """Begin a bag: in staging, or under its final name where nothing can be renamed."""
+        if not self.fs.is_disk:
+            self._bag = self.layout.bag(kind, self.bag_name(id_))
+            place = self._bag.relative_to(self.layout.root).as_posix()
+            self.store(self.layout.place(self.name), place.encode())
+            self._unpublished = self._bag
 
     def bag_name(self, id_: str) -> str:
         """Return the name of the bag once it is published; no other bag ever has it."""
@@ -121,6 +129,7 @@ class Transaction:
         self.fs.fsync_dir(self.layout.staging)
         try:
             finish_volume(self.layout, self.fs, self.staging, record, data)
+            self._unpublished = None
         except BaseException:
             # a bag that cannot be taken back keeps its transaction, by which recovery knows what it is
             self._left_to_recovery = True
@@ -142,7 +151,7 @@ def finish_volume(layout: Layout, fs: FileSystem, staging: Path, record: StoredR
     bag, published = staging / "bag", layout.bag(record.kind, record.volume.bag)
     fs.mkdir(published.parent)
     fs.fsync_dir(layout.objects)
-    if fs.exists(bag) and not fs.exists(published):
+    if fs.is_disk and fs.exists(bag) and not fs.exists(published):
         fs.rename(bag, published)
     fs.fsync_dir(published.parent)  # should the old name come back with the power, recovery drops it
     link_record(layout, fs, staging / RECORD, record, data)
@@ -203,6 +212,9 @@ def _withdraw_bag(layout: Layout, fs: FileSystem, record: StoredRecord, data: by
 
 def discard(layout: Layout, fs: FileSystem, path: Path) -> None:
     """Remove a folder: out of sight by one rename, then file by file."""
+    if not fs.is_disk:
+        fs.rmtree(path)
+        return
     away = layout.trash / f"{path.name}.{new_transaction()}"
     try:
         fs.rename(path, away)
@@ -213,10 +225,21 @@ def discard(layout: Layout, fs: FileSystem, path: Path) -> None:
 
 def sync_folders(fs: FileSystem, top: Path) -> None:
     """Make the names in a folder tree durable, innermost first."""
+    if not fs.is_disk:
+        return
     folders = {top, *(folder for path in fs.tree(top) for folder in (top / path).parents)}
     inside = [folder for folder in folders if folder.is_relative_to(top)]
     for folder in sorted(inside, key=lambda one: (-len(one.parts), one)):
         fs.fsync_dir(folder)
+
+
+def _make_folders(layout: Layout, fs: FileSystem) -> None:
+    for folder in layout.private():
+        if not fs.is_folder(folder):
+            fs.mkdir(folder)
+    if not fs.is_folder(layout.copies):  # made by an older siltomo
+        fs.mkdir(layout.copies)
+        fs.fsync_dir(layout.root)
 
 
 def holds(fs: FileSystem, path: Path, data: bytes) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 from siltomo.catalog import CatalogStore
 from siltomo.engine.catalog import Catalog, find_catalog
+from siltomo.engine.columns import scan_columns
 from siltomo.engine.select import Selection, everything
-from siltomo.engine.subjects import scan_columns
 from siltomo.errors import Amend, BadInputError
 from siltomo.model import RECORDS, Cell, Record, Scan, Segmentation
 
