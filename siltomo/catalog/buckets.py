@@ -225,6 +225,9 @@ class BucketFileSystem(FileSystem):
     def sha256(self, path: Path) -> str:
         return hashlib.sha256(self.read(path)).hexdigest()
 
+    def address(self, path: Path) -> str:
+        return f"{self._scheme}/{self._key(path)}"
+
     def local(self, path: Path) -> Path:
         """Copy a file to this computer, until the program ends."""
         if self._local is None:

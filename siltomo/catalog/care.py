@@ -7,6 +7,7 @@ from collections.abc import Callable, Container
 from datetime import timedelta
 from pathlib import Path
 
+from siltomo.catalog.buckets import storage_of
 from siltomo.catalog.collect import Collected, collect, collectable
 from siltomo.catalog.damage import Damage
 from siltomo.catalog.faults import storage_faults
@@ -54,7 +55,7 @@ class Care:
             return verify(self._layout, self._fs, version=self.version, full=full, progress=progress)
 
     def repair(
-        self, *, backup: Path | None = None, full: bool = False, dry_run: bool = False
+        self, *, backup: Path | str | None = None, full: bool = False, dry_run: bool = False
     ) -> list[Mended]:
         """Put back what is damaged from spare copies, from the files themselves, or from a backup.
 
@@ -78,7 +79,7 @@ class Care:
                 if dry_run:
                     return [Mended(d.kind, d.id, d.path, d.what, "left", d.restore) for d in damages]
                 with Transaction.begin(self._layout, self._fs) as transaction:
-                    mender = Mender(transaction, None if backup is None else Layout(Path(backup)))
+                    mender = Mender(transaction, None if backup is None else storage_of(backup))
                     now = [mender.mend(damage) for damage in damages]
                 new = {one.path: one for one in now if one.outcome == "mended" and one.path not in done}
                 # a record that is back may show what else is missing
@@ -88,7 +89,7 @@ class Care:
         return list(done.values())
 
     @classmethod
-    def restore_marker(cls, root: Path, *, fs: FileSystem | None = None) -> bool:
+    def restore_marker(cls, root: Path | str, *, fs: FileSystem | None = None) -> bool:
         """Write the file that makes a folder a catalog anew, where it is lost or damaged.
 
         The catalog gets a new id of its own; nothing in it depends on the old one.
@@ -103,7 +104,8 @@ class Care:
         NotFoundError
             When the folder holds no records of a catalog.
         """
-        layout, fs = Layout(Path(root)), fs or FileSystem()
+        place, storage = storage_of(root)
+        layout, fs = Layout(place), fs or storage
         with storage_faults(layout.root):
             try:
                 read_marker(layout, fs)

@@ -93,6 +93,10 @@ class FileSystem:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def address(self, path: Path) -> str:
+        """Return how other programs name a file or folder."""
+        return str(path)
+
     def local(self, path: Path) -> Path:
         """Return where other programs can open a file."""
         return path

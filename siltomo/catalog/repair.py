@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from siltomo.catalog.damage import Damage, relative
+from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.histories import spare_copies
 from siltomo.catalog.ids import is_kind
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES, Layout, copied_revision, revision_of
@@ -44,10 +45,10 @@ class Mender:
     transaction
         Under whose lock it happens.
     backup
-        Another copy of the catalog, which may be damaged elsewhere.
+        Folder and storage of another copy of the catalog, which may be damaged elsewhere.
     """
 
-    def __init__(self, transaction: Transaction, backup: Layout | None = None) -> None:
+    def __init__(self, transaction: Transaction, backup: tuple[Path, FileSystem] | None = None) -> None:
         self._transaction, self._backup = transaction, backup
         self._layout, self._fs = transaction.layout, transaction.fs
         self._shelf = Shelf(self._layout, self._fs)
@@ -164,12 +165,13 @@ class Mender:
 
     def _from_backup(self, kind: str, volume: VolumeRef, record: StoredRecord, path: str) -> str:
         """Copy files of a bag, or all of it, whose digests are those of the record."""
-        layout, fs, backup = self._layout, self._fs, self._backup
-        if backup is None:
+        layout, fs = self._layout, self._fs
+        if self._backup is None:
             return ""
-        theirs, bag = backup.bag(kind, volume.bag), layout.bag(kind, volume.bag)
+        root, theirs = self._backup
+        bag = layout.bag(kind, volume.bag)
         try:
-            files = read_manifest(fs, theirs, volume.manifest)
+            files = read_manifest(theirs, Layout(root).bag(kind, volume.bag), volume.manifest)
         except (DamagedError, OSError):
             try:
                 files = read_manifest(fs, bag, volume.manifest)
@@ -194,7 +196,8 @@ class Mender:
         """Return the bytes of the same file in the backup."""
         assert self._backup is not None
         try:
-            return self._fs.read(self._backup.root / target.relative_to(self._layout.root))
+            root, theirs = self._backup
+            return theirs.read(root / target.relative_to(self._layout.root))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -438,6 +438,11 @@ class CatalogStore(Care):
             raise NotFoundError(f"{record.kind} {record.id} has no volume")
         return self._layout.bag(record.kind, record.volume.bag)
 
+    def address(self, record: StoredRecord) -> str:
+        """Return the path or URL of a record's volume, or of the folder of its files, for other programs."""
+        assert record.volume is not None
+        return self._fs.address(self.bag(record) / record.volume.path)
+
     def open_volume(self, record: StoredRecord, *, level: int = 0) -> zarr.Array[Any]:
         """Open one resolution of a record's volume; reads its metadata and no voxel.
 

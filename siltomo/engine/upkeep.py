@@ -104,7 +104,7 @@ def show_record(catalog: Catalog, id_: str, *, kind: str | None = None) -> dict[
         "created": stored.created,
     }
     if stored.volume is not None:
-        shown["path"] = str(catalog.store.bag(stored) / stored.volume.path)
+        shown["path"] = catalog.store.address(stored)
         shown["bytes_stored"] = stored.volume.bytes
     if model is Scan:
         shown["segmentations"] = [s.id for s in catalog.segmentations_of(id_)]
@@ -165,7 +165,11 @@ def verify_catalog(
 
 
 def repair_catalog(
-    folder: str | Path | None = None, *, backup: Path | None = None, full: bool = False, dry_run: bool = False
+    folder: str | Path | None = None,
+    *,
+    backup: str | Path | None = None,
+    full: bool = False,
+    dry_run: bool = False,
 ) -> list[dict[str, Any]]:
     """Put back what is damaged from what proves to be the same bytes.
 

@@ -296,6 +296,29 @@ def test_opening_a_scan_takes_a_bounded_number_of_requests(s3, requests, place, 
 # ------------------------------------------------------------------ what is refused
 
 
+def test_the_address_of_a_volume_is_one_that_viewers_open(store, add_scan, random_voxels):
+    record = add_scan(store, "s", random_voxels(1))
+    assert store.address(record).startswith("s3://beamtime/")
+    assert store.address(record).endswith(f"/objects/scan/{record.volume.bag}/image.ome.zarr")
+
+
+def test_a_bucket_is_mended_from_a_backup_on_a_disk(tmp_path, add_scan, random_voxels):
+    local = CatalogStore.create(tmp_path / "c")
+    add_scan(local, "s", random_voxels(1))
+    bucket = MemoryBucket()
+    for path in (tmp_path / "c").rglob("*"):
+        if path.is_file():
+            bucket.create(f"c/{path.relative_to(local.root).as_posix()}", path.read_bytes())
+    store = CatalogStore.open("memory://c", fs=BucketFileSystem(bucket, "memory:/"))
+    assert store.verify(full=True) == []
+    for key in bucket.keys("c/objects/"):
+        bucket.delete(key)
+    assert store.verify() != []
+    store.repair(backup=local.root)
+    assert store.verify(full=True) == []
+    np.testing.assert_array_equal(store.open_volume(store.get("scan", "s"))[:], random_voxels(1))
+
+
 def test_a_store_that_creates_twice_is_refused():
     class Careless(MemoryBucket):
         create = MemoryBucket.put
