@@ -98,6 +98,11 @@ class CatalogStore(Care):
         """Return whether a folder is a catalog, of any version."""
         return Layout(root).marker.is_file()
 
+    @property
+    def absolute_root(self) -> Path:
+        """The catalog's folder from the root of the disk; a bucket's is the same everywhere."""
+        return self.root.resolve() if self._fs.is_disk else self.root
+
     # ------------------------------------------------------------------ reading records
 
     def ids(self, kind: str) -> list[str]:

@@ -103,6 +103,11 @@ class Catalog:
         """The catalog's folder."""
         return self.store.root
 
+    @property
+    def absolute_path(self) -> Path:
+        """The catalog's folder, for tasks that run elsewhere."""
+        return self.store.absolute_root
+
     def __repr__(self) -> str:
         counts = ", ".join(
             f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation")
