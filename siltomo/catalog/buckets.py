@@ -246,7 +246,12 @@ class BucketFileSystem(FileSystem):
         """Do nothing: keys need no folders."""
 
     def write(self, path: Path, data: bytes | memoryview) -> None:
-        self._bucket.create(self._key(path), bytes(data))
+        key, whole = self._key(path), bytes(data)
+        try:
+            self._bucket.create(key, whole)
+        except FileExistsError:  # perhaps by us, and the reply was lost
+            if self._bucket.get(key) != whole:
+                raise
 
     def fsync(self, path: Path) -> None:
         """Do nothing: a bucket answers when it is durable."""

@@ -159,12 +159,8 @@ class Histories:
             yield Damage(kind, id_, relative(layout, missing), what, _COPY_LOST, "siltomo catalog repair")
 
     def bags_of(self, kind: str, id_: str) -> list[str]:
-        """Return the bags of an id that no running change is making."""
-        return [
-            name
-            for name in self._bags.get((kind, id_), [])
-            if not self._fs.exists(self._layout.staging / name.rpartition(".")[2])
-        ]
+        """Return the bags of an id."""
+        return self._bags.get((kind, id_), [])
 
 
 class _History:
@@ -254,7 +250,9 @@ class _History:
         named = {record.volume.bag for record in sound if record.volume}
         for name in self._above.bags_of(self._kind, self._id):
             bag = self._layout.bag(self._kind, name)
-            if name in named or (copy := read_copy(self._fs, bag / RECORD)) is None:
+            if name in named or self._fs.exists(self._layout.staging / name.rpartition(".")[2]):
+                continue
+            if (copy := read_copy(self._fs, bag / RECORD)) is None:
                 continue
             target = self._layout.record(self._kind, self._id, copy.revision)
             reported = any(self._layout.root / one.path == target for one in self._found)

@@ -57,9 +57,13 @@ def _read_list(fs: FileSystem, path: Path, digest: str) -> dict[str, str]:
     try:
         data = fs.read(path)
     except FileNotFoundError:
-        raise DamagedError("the list of the volume's files is missing", where=str(path)) from None
+        raise DamagedError(
+            "the list of the volume's files is missing", where=str(path), fix="siltomo catalog repair"
+        ) from None
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedError("the list of the volume's files was changed", where=str(path))
+        raise DamagedError(
+            "the list of the volume's files was changed", where=str(path), fix="siltomo catalog repair"
+        )
     rows = (line.split("  ", 1) for line in data.decode().splitlines())
     return {name: value for value, name in rows}
 

@@ -151,11 +151,16 @@ def read_record(fs: FileSystem, path: Path | str, *, kind: str, id_: str, revisi
 
 
 def _in_its_place(data: bytes, path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
-    record = decode_record(data, where=str(path))
+    try:
+        record = decode_record(data, where=str(path))
+    except DamagedError as error:
+        error.fix = "siltomo catalog repair"
+        raise
     if (record.kind, record.id, record.revision) != (kind, id_, revision):
         raise DamagedError(
             f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
             where=str(path),
+            fix="siltomo catalog repair",
         )
     return record
 

@@ -158,7 +158,6 @@ class CatalogStore(Care):
                 if not record.removed:
                     yield record
         for error in unreadable:
-            error.fix = "siltomo catalog repair"
             if damaged is None:
                 raise error
             damaged(error)

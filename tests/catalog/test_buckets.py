@@ -250,6 +250,33 @@ def test_a_crash_at_any_request_loses_nothing(crash, add_scan, random_voxels):
     assert points > 100
 
 
+def test_a_reply_that_is_lost_is_no_refusal(add_scan, random_voxels):
+    """The client repeats the request and hears that the key is taken: by ourselves."""
+
+    class Forgetful(MemoryBucket):
+        left = None
+
+        def create(self, key, data):
+            super().create(key, data)
+            if self.left is not None:
+                self.left -= 1
+                if self.left == 0:
+                    raise FileExistsError(key)
+
+    n, forgot = 0, True
+    while forgot:
+        n += 1
+        bucket = Forgetful()
+        store = CatalogStore.create("memory://c", fs=BucketFileSystem(bucket, "memory:/"))
+        bucket.left = n
+        add_scan(store, "s", random_voxels(1))
+        store.put("cell", "c", {"x": 1})
+        forgot = bucket.left <= 0
+        assert store.verify(full=True) == []
+        np.testing.assert_array_equal(store.open_volume(store.get("scan", "s"))[:], random_voxels(1))
+    assert n > 20
+
+
 # ------------------------------------------------------------------ requests
 
 
