@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from siltomo.cli.main import run
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # for the phantoms that several folders share
 DATA = Path(os.environ.get("SILTOMO_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 

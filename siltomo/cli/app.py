@@ -7,10 +7,31 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli import catalog, compute, cycling, metrics, records, schema, segment, start, upkeep
+from siltomo.cli import (
+    alignment,
+    compute,
+    cycling,
+    demo,
+    export,
+    join,
+    metrics,
+    plot,
+    records,
+    report,
+    schema,
+    segment,
+    segment_ilastik,
+    segment_run,
+    sheets,
+    start,
+    study,
+    upkeep,
+)
 from siltomo.cli.command import CONTEXT, catalog_option
 
 __all__ = ["app"]
+
+_COMMANDS = (segment_run, segment_ilastik)  # they add to the group of segment
 
 app = typer.Typer(
     name="siltomo",
@@ -46,12 +67,19 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 
 start.register(app)
-upkeep.register(catalog.app)
-app.add_typer(catalog.app)
+demo.register(app)
+upkeep.register(sheets.app)
+app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
 app.add_typer(segment.app)
+alignment.register(cycling.app)
 app.add_typer(cycling.app)
 app.add_typer(metrics.app)
 app.add_typer(compute.app)
+join.register(app)
+app.add_typer(study.app)
+app.add_typer(export.app)
+app.add_typer(plot.app)
+report.register(app)
 app.add_typer(schema.app)

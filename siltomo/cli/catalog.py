@@ -48,6 +48,12 @@ VoxelSize = Annotated[
     str | None, _option("--voxel-size", 'Edge of a voxel, such as "0.16 um", or z,y,x: "0.32,0.16,0.16 um".')
 ]
 Resolution = Annotated[str | None, _option("--resolution", 'Smallest resolved feature, such as "0.65 um".')]
+DepthAxis = Annotated[
+    str | None,
+    _option(
+        "--depth-axis", "Axis through the electrode, from collector to separator: +z, -y, or z if unknown."
+    ),
+]
 Energy = Annotated[str | None, _option("--energy", 'Photon energy, such as "20 keV".')]
 Start = Annotated[str | None, _option("--start", "Start of the scan, such as 2021-06-14T10:41:07+02:00.")]
 End = Annotated[str | None, _option("--end", "End of the scan.")]
@@ -56,6 +62,14 @@ RecordId = Annotated[str, typer.Argument(help="Id of a record.", show_default=Fa
 ScanId = Annotated[str, typer.Argument(help="Id of a scan.", show_default=False)]
 Kind = Annotated[
     str | None, _option("--kind", "Kind of record (scan, segmentation, cell, formulation, study, ...).")
+]
+Pattern = Annotated[
+    str | None,
+    _option(
+        "--pattern",
+        'Register all scans of a folder whose names match, such as "{cell}_op{step:d}"; fields: cell, cycle, '
+        "half, step, scale, mode, domain, _.",
+    ),
 ]
 
 
@@ -73,6 +87,7 @@ def add(
     domain: DomainOption = None,
     id: IdOption = None,  # noqa: A002
     resolution: Resolution = None,
+    depth_axis: DepthAxis = None,
     energy: Energy = None,
     start: Start = None,
     end: End = None,
@@ -83,12 +98,14 @@ def add(
     voxel_from: VoxelFrom = None,
     title: Title = None,
     notes: Notes = None,
+    pattern: Pattern = None,
     dry_run: DryRun = False,
 ) -> Reply:
-    """Register a scan (TIFF stack, TIFF, HDF5, npy), or a whole study (study.yaml).
+    """Register a scan, all scans of a folder (--pattern), or a whole study (study.yaml).
 
-    What the file says need not be typed; where file and user disagree, both are shown. Adding the same
-    thing again changes nothing.
+    Read are TIFF (stacks, multi-page, ImageJ, OME), HDF5 (nabu, ilastik), OME-Zarr, MetaImage, NRRD,
+    Avizo, PyHST2, TOMCAT folders with their log, EDF, npy. What the file says need not be typed; where
+    file and user disagree, both are shown. Adding the same thing again changes nothing.
     """
     if path.suffix.lower() in (".yaml", ".yml"):
         return _add_study(path, dry_run=dry_run)
@@ -97,13 +114,31 @@ def add(
     from siltomo.importers import Source
 
     needed = {"--cell": cell, "--scale": scale, "--mode": mode, "--cycle": cycle, "--half": half}
+    if pattern is not None:
+        from siltomo.cli.folders import fields_of
+
+        needed = {k: v for k, v in needed.items() if k.removeprefix("--") not in fields_of(pattern)}
     _require(needed)
     state = _given({"cycle": cycle, "half": half, "capacity": capacity, "voltage": voltage})
     acquisition = _given({"energy": energy, "start": start, "end": end, "beamline": beamline})
     fields = _given(
         {"id": id, "cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-        | {"title": title, "notes": notes}
+        | {"depth_axis": depth_axis, "title": title, "notes": notes}
     )
+    if pattern is not None:
+        _refuse_id(id)
+        from siltomo.cli.folders import add_scans_of
+
+        return add_scans_of(
+            path,
+            pattern,
+            {**fields, "state": state, "acquisition": acquisition},
+            voxel_size=voxel_size,
+            voxel_from=None if voxel_from is None else str(voxel_from),
+            member=dataset or prefix,
+            allow_gaps=allow_gaps,
+            dry_run=dry_run,
+        )
     order = ScanOrder(
         source=Source(path, member=dataset or prefix, allow_gaps=allow_gaps),
         fields={**fields, "state": state, "acquisition": acquisition},
@@ -117,6 +152,16 @@ def add(
     text = f"{outcome}: scan {done.record.id}"
     data = {**row, "added": done.added and not dry_run, "record": done.record.body()}
     return Reply(data, text, [row], done.warnings)
+
+
+def _refuse_id(id_: str | None) -> None:
+    """Refuse one id for many scans."""
+    from siltomo.errors import Amend, UsageError
+
+    if id_ is not None:
+        raise UsageError(
+            "with --pattern each scan gets the id of its own name", code="SIL002", fix=Amend(drop=("--id",))
+        )
 
 
 def _require(needed: Mapping[str, object]) -> None:
@@ -204,6 +249,7 @@ def set_(
     voltage: Voltage = None,
     domain: DomainOption = None,
     resolution: Resolution = None,
+    depth_axis: DepthAxis = None,
     energy: Energy = None,
     start: Start = None,
     end: End = None,
@@ -217,7 +263,7 @@ def set_(
     state = {"cycle": cycle, "half": half, "capacity": capacity, "voltage": voltage}
     acquisition = {"energy": energy, "start": start, "end": end, "beamline": beamline}
     plain = {"cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-    changes = _given({**plain, "title": title, "notes": notes})
+    changes = _given({**plain, "depth_axis": depth_axis, "title": title, "notes": notes})
     changes |= {f"state.{k}": v for k, v in _given(state).items()}
     changes |= {f"acquisition.{k}": v for k, v in _given(acquisition).items()}
     warnings = []

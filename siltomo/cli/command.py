@@ -39,8 +39,13 @@ _JSON = typer.Option("--json", help="Print one JSON object.")
 _CSV = typer.Option("--csv", help="Print the table as CSV.")
 
 
+GROUPS: set[str] = set()
+"""Names of the groups of commands: after one of them, the next word is part of the command."""
+
+
 def group(name: str, text: str) -> typer.Typer:
     """Make a group of commands."""
+    GROUPS.add(name)
     return typer.Typer(name=name, help=text, no_args_is_help=True, context_settings=CONTEXT)
 
 

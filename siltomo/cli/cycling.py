@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -232,12 +233,12 @@ def show(run: Run, cycle: CycleNumber = None, dqdv: Differential = None) -> Repl
     if cycle is not None:
         step = None if dqdv is None else In("V", gt=0).read(dqdv).value
         rows, units = curve_rows(the_catalog(), run, cycle, differential_V=step)
-        return Reply({"rows": rows, "units": units}, table(rows), rows)
+        return Reply({"rows": rows, "units": units}, table(_with_units(rows, units)), rows)
     shown = show_run(the_catalog(), run)
     fields = [
         {"field": k, "value": v} for k, v in shown["record"].items() if v and k not in ("schema", "source")
     ]
-    text = f"{table(fields)}\n\n{table(shown['half_cycles'])}"
+    text = f"{table(fields)}\n\n{table(_with_units(shown['half_cycles'], shown['units']))}"
     return Reply(shown, text, shown["half_cycles"], shown["warnings"])
 
 
@@ -265,8 +266,12 @@ def summary(
     short = [
         name for name in columns if name not in hidden and not name.endswith(("_current", "_current_sd"))
     ]
-    named = {name: f"{name} [{made.units[name]}]" for name in short if name in made.units}
-    shown = [{named.get(name, name): row[name] for name in short} for row in rows]
+    shown = _with_units([{name: row[name] for name in short} for row in rows], made.units)
     reasons = [f"cycle {row['cycle']} of {row['cell']}: {row['reason']}" for row in rows if row.get("reason")]
     text = "\n".join([table(shown), *(r for r in reasons if "complete" in r or "no lithiation" in r)])
     return Reply({"rows": rows, "units": dict(made.units)}, text, rows, made.warnings)
+
+
+def _with_units(rows: Iterable[Mapping[str, Any]], units: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return rows whose columns say their unit."""
+    return [{f"{k} [{units[k]}]" if k in units else k: v for k, v in row.items()} for row in rows]

@@ -88,8 +88,10 @@ def _bug(error: Exception) -> SiltomoError:
 
 
 def _named(arguments: Sequence[str]) -> str:
-    """Return the words of the command, such as "catalog add", without importing the commands."""
-    groups = {"catalog", "cell", "formulation", "segment", "metrics", "compute", "schema"}
+    """Return the words of the command, such as "catalog add"."""
+    from siltomo.cli import app as _tree  # noqa: F401 -- importing it names the groups
+    from siltomo.cli.command import GROUPS
+
     words: list[str] = []
     skip = False
     for argument in arguments:
@@ -99,7 +101,7 @@ def _named(arguments: Sequence[str]) -> str:
             skip = True
         elif not argument.startswith("-"):
             words.append(argument)
-        if words and (words[0] not in groups or len(words) == 2):
+        if words and (words[0] not in GROUPS or len(words) == 2):
             break
     return " ".join(words)
 

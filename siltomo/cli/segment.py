@@ -20,6 +20,7 @@ from siltomo.cli.options import (
     Title,
 )
 from siltomo.cli.reply import Reply, table
+from siltomo.cli.segment_geometry import register_commands
 
 __all__ = ["app"]
 
@@ -165,3 +166,6 @@ def list_(scan: OfScan = None) -> Reply:
     shown = [{**row, "phases": ", ".join(f"{v}={n}" for v, n in row["phases"].items())} for row in rows]
     damage = damage_seen(catalog)
     return Reply(rows, table(shown), rows, damage, exit_code=7 if damage else 0)
+
+
+register_commands(app)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from siltomo.cycling.record import Floats, Points
-from siltomo.cycling.source import CyclingSource, border, checked, clocks_differ, plain, started
+from siltomo.cycling.source import CyclingSource, border, checked, clock_beside, clocks_differ, plain, started
 from siltomo.errors import Amend, FormatError, UnitError
 from siltomo.units import Quantity, same_dimension, unit_factor
 
@@ -67,6 +67,7 @@ def read_cellpy(source: CyclingSource, /) -> Points:
         cycle=_integers(columns.get("cycle_index")),
         counters_Ah={name: columns[name] * counter for name in COUNTERS if name in columns},
         step_time_s=columns["step_time"] * factors["test_time"] if "step_time" in columns else None,
+        clock_s=None if clock is None else clock_beside(clock, values["test_time"]),
         start_source="" if clock is None else "its column date_time, taken as the cycler's wall clock",
         facts=facts,
         warnings=drift,

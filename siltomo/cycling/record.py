@@ -47,6 +47,9 @@ class Points:
     """Seconds since the cycler's own step began, where the file has them: they say when a current was switched."""
     current_is_mean: bool = False
     """True where the current of a point is the mean since the point before (BioLogic ``<I>/mA``)."""
+    clock_s: Floats | None = None
+    """Seconds from the first point on the cycler's clock, where the file has it and the test time does not go with
+    it: the test was paused. Ascending."""
     start: datetime | None = None
     """When the first point was taken, with a time zone; None where the zone is unknown."""
     local_start: datetime | None = None
@@ -60,6 +63,11 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.time_s)
+
+    @property
+    def elapsed_s(self) -> Floats:
+        """Seconds from the first point as they passed, pauses of the test included."""
+        return self.time_s if self.clock_s is None else self.clock_s
 
 
 @dataclass(frozen=True)

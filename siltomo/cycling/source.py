@@ -21,6 +21,7 @@ __all__ = [
     "DateOrder",
     "border",
     "checked",
+    "clock_beside",
     "clocks_differ",
     "not_there",
     "plain",
@@ -132,6 +133,14 @@ def started(points: Points, origin: datetime | None, source: CyclingSource) -> P
     )
 
 
+def clock_beside(clock_s: Floats, time_s: Floats) -> Floats | None:
+    """Return the cycler's clock from its first point, where it goes otherwise than the test time and can be true."""
+    if not clocks_differ(clock_s, time_s) or np.any(np.diff(clock_s) < 0):
+        return None
+    beside: Floats = clock_s - clock_s[0]
+    return beside
+
+
 def clocks_differ(clock_s: Floats, time_s: Floats) -> tuple[str, ...]:
     """Say where the cycler's clock and its test time part: the test was paused, or one of them drifts."""
     apart = (clock_s - clock_s[0]) - (time_s - time_s[0])
@@ -186,7 +195,8 @@ def checked(points: Points, source: CyclingSource, *, first_row: int = 1) -> Poi
         warnings = (*warnings, f"{len(bad)} rows without numbers were left out ({text})")
     points = _in_order(points, source, first_row)
     _check_cycles(points, source)
-    return replace(points, time_s=points.time_s - points.time_s[0], warnings=warnings)
+    clock = None if points.clock_s is None else points.clock_s - points.clock_s[0]
+    return replace(points, time_s=points.time_s - points.time_s[0], clock_s=clock, warnings=warnings)
 
 
 def _selected(points: Points, keep: np.ndarray) -> Points:
@@ -201,6 +211,7 @@ def _selected(points: Points, keep: np.ndarray) -> Points:
         step=some(points.step),
         cycle=some(points.cycle),
         step_time_s=some(points.step_time_s),
+        clock_s=some(points.clock_s),
         counters_Ah={name: values[keep] for name, values in points.counters_Ah.items()},
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from siltomo.cycling.columns import CLOCK, Chosen, choose
 from siltomo.cycling.record import Floats, Points
 from siltomo.cycling.sheets import ParquetTable, Table, TextTable, Workbook
-from siltomo.cycling.source import CyclingSource, border, checked, clocks_differ, plain, started
+from siltomo.cycling.source import CyclingSource, border, checked, clock_beside, clocks_differ, plain, started
 from siltomo.errors import Amend, FormatError
 
 __all__ = ["read_csv", "read_parquet", "read_xlsx", "recognises_csv", "recognises_parquet", "recognises_xlsx"]
@@ -184,6 +184,7 @@ def _points(chosen: Sequence[Chosen], arrays: dict[int, Floats], name: str) -> P
             if c.quantity == "counters" and c.unit and np.isfinite(arrays[c.index]).all()
         },
         step_time_s=by_quantity.get("step_time"),
+        clock_s=None if unix is None or start is None else clock_beside(unix, time),
         start=start,
         start_source="its column of Unix time" if start else "",
         facts={"columns": ", ".join(f"{c.quantity}: {plain(c.header, 60)}" for c in chosen)},

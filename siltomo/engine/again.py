@@ -13,8 +13,8 @@ __all__ = ["same_or_refused"]
 
 V = TypeVar("V", Scan, Segmentation)
 
-_NOT_COMPARED = {"volume", "source", "voxel_source"}
-"""What follows from the voxels and the files: the voxels themselves are compared."""
+_NOT_COMPARED = {"volume", "source", "voxel_source", "registration"}
+"""What follows from the voxels and the files, or was measured on them: the voxels themselves are compared."""
 
 
 def same_or_refused(existing: StoredRecord, record: V, content: Callable[[], str]) -> V:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from siltomo.engine.cycling_access import Cycling
+    from siltomo.engine.join import Join
+    from siltomo.engine.segmenting import Segmented
     from siltomo.metrics.inputs import Match
+    from siltomo.segmentation import Recipe
+    from siltomo.units import Quantity
 
 __all__ = ["Catalog", "find_catalog", "open_catalog"]
 
@@ -269,6 +273,26 @@ class Catalog:
 
         return record_table(model, list(self.records(model)))
 
+    def join(
+        self,
+        *,
+        where: str | None = None,
+        metrics: Sequence[str] = (),
+        tolerance: str | Quantity | None = None,
+        agree_within: str | Quantity = "20 mAh/g_Si",
+    ) -> Join:
+        """Find the state of each scan in the cycling of its cell, and put metrics beside it.
+
+        See :func:`siltomo.engine.join.join`.
+
+        Examples
+        --------
+        >>> catalog.join(metrics=["crack_volume_fraction"]).to_xarray()    # doctest: +SKIP
+        """
+        from siltomo.engine.join import join
+
+        return join(self, where=where, metrics=metrics, tolerance=tolerance, agree_within=agree_within)
+
     # ---- volumes ---------------------------------------------------------------------------------------
 
     def stored(self, model: type[Record], id: str) -> StoredRecord:  # noqa: A002
@@ -281,6 +305,40 @@ class Catalog:
     def segmentations_of(self, scan: str) -> list[Segmentation]:
         """Return the segmentations that lie on a scan's grid."""
         return [s for s in self.records(Segmentation) if s.scan == scan]
+
+    def segment(
+        self,
+        scans: Sequence[str],
+        recipe: Recipe | str | Path,
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> list[Segmented]:
+        """Segment scans by a recipe; those of one call are a series.
+
+        Parameters
+        ----------
+        scans
+            Ids of scans.
+        recipe
+            A recipe, its file, or the name of one that comes with siltomo. Paths inside of a recipe made in
+            Python start at the working folder.
+        id
+            Id of the labels; ``{scan}`` stands for the scan's.
+
+        Returns
+        -------
+        list of Segmented
+            For each scan what became of it, with the record of its labels and their verdicts.
+        """
+        from siltomo.engine.recipes import LoadedRecipe, load_recipe
+        from siltomo.engine.segmenting import RecipeOrder, run_recipe
+
+        loaded = (
+            load_recipe(str(recipe))
+            if isinstance(recipe, (str, Path))
+            else LoadedRecipe(recipe, Path("recipe.yaml"))
+        )
+        return run_recipe(self, RecipeOrder(loaded, tuple(scans), id))
 
     def scan(self, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
         """Open a scan as a lazy dataset; no voxel is read.

@@ -21,9 +21,9 @@ from siltomo.engine.rows import Row, base_row, derived_row
 from siltomo.engine.sensitivity import spread_over_variants
 from siltomo.engine.subjects import Item
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
-from siltomo.model import Coordinate, MetricResult, Provenance, Status, Uncertainty
+from siltomo.model import Coordinate, MetricResult, Provenance, Segmentation, Status, Trust, Uncertainty
 
-__all__ = ["measure_volume", "on_cluster", "pass_results", "run_plan"]
+__all__ = ["measure_volume", "on_cluster", "pass_results", "run_plan", "siltomo_version"]
 
 BlocksDone = Callable[[str, int, int], None]
 """Called with the segmentation, blocks done and blocks in all."""
@@ -136,7 +136,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "conventions": dict(answer.conventions),
         "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
-            siltomo=_version(),
+            siltomo=siltomo_version(),
             package=request.metric.package,
             inputs={labels.id: labels.volume.content},
         ),
@@ -149,7 +149,11 @@ def _result(item: Item, answer: Answer) -> MetricResult:
                 name=answer.coordinate_name, unit=answer.coordinate_unit, values=answer.coordinate
             )
             return MetricResult(
-                **common, status=Status.OK, values=answer.values, coordinate=coordinate, flags=answer.flags
+                **common,
+                status=Status.OK,
+                values=answer.values,
+                coordinate=coordinate,
+                flags=(*answer.flags, *_doubts(labels)),
             )
         case Scalar():
             return MetricResult(
@@ -157,11 +161,21 @@ def _result(item: Item, answer: Answer) -> MetricResult:
                 status=Status.OK,
                 value=answer.value,
                 uncertainty=Uncertainty(sampling=answer.sampling, discretisation=answer.discretisation),
-                flags=answer.flags,
+                flags=(*answer.flags, *_doubts(labels)),
             )
 
 
-def _version() -> str:
+def _doubts(labels: Segmentation) -> tuple[str, ...]:
+    """Return what speaks against the labels that a result was measured on."""
+    making = labels.making
+    if making is None or making.trust not in (Trust.DOUBTFUL, Trust.BAD):
+        return ()
+    checks = [v.check for p in making.partings for v in p.verdicts if v.trust == making.trust]
+    return (f"labels are {making.trust}: {', '.join(dict.fromkeys(checks))}",)
+
+
+def siltomo_version() -> str:
+    """Return the version of siltomo that runs."""
     try:
         return version("siltomo")
     except PackageNotFoundError:  # run from its sources

@@ -33,6 +33,8 @@ from siltomo.units import Quantity
 
 __all__ = ["AddedRun", "RunOrder", "add_run", "read_run", "run_order", "runs_of", "set_run"]
 
+_CLOCK = ("clock_offset", "clock_drift", "scan_timezone")
+"""What ``cycling align`` stores."""
 CONVERTED = "points.npz"
 """What an outside program read is kept beside the file: it need not be there again."""
 
@@ -254,8 +256,9 @@ def _same_or_refused(known: CyclingRun, run: CyclingRun) -> CyclingRun:
     differing = [
         f"{name} ({getattr(known, name) or 'nothing'} there, {getattr(run, name) or 'nothing'} here)"
         for name in CyclingRun.model_fields
-        if name not in ("source", "positive_current_source", "clock_offset", "title", "notes")
+        if name not in ("source", "positive_current_source", "title", "notes", *_CLOCK)
         and getattr(known, name) != getattr(run, name)
+        and not (name == "start" and run.start is None)  # given to align, where the file has none
     ]
     if known.source is None or known.source.sha256 != run.source.sha256:
         differing.append("the file")

@@ -36,6 +36,9 @@ def describe(path: Path, *, member: str | None = None) -> dict[str, Any]:
         "voxel_size_y": stated[1],
         "voxel_size_x": stated[2],
         "voxel_source": opened.voxel_source or None,
+        **({"spacing_without_unit": list(opened.spacing)} if opened.spacing else {}),
+        **({"voxel_size_silent": opened.voxel_note} if opened.voxel_note else {}),
+        **dict(opened.acquisition),
         "facts": dict(opened.facts),
         "warnings": list(opened.warnings),
     }

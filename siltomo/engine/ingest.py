@@ -9,8 +9,13 @@ from typing import Any
 from siltomo.catalog import VolumeSpec, content_of
 from siltomo.engine.again import same_or_refused
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.sources import describe_files, reconcile_voxel_size, stored_volume
-from siltomo.importers import Source, open_volume
+from siltomo.engine.sources import (
+    describe_files,
+    reconcile_acquisition,
+    reconcile_voxel_size,
+    stored_volume,
+)
+from siltomo.importers import ImportedVolume, Source, open_volume
 from siltomo.model import Scan, VoxelSize, validated
 
 __all__ = ["Ingested", "Progress", "ScanOrder", "add_scan"]
@@ -44,12 +49,22 @@ class Ingested:
 
 
 def add_scan(
-    catalog: Catalog, order: ScanOrder, *, dry_run: bool = False, progress: Progress | None = None
+    catalog: Catalog,
+    order: ScanOrder,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    opened: ImportedVolume | None = None,
 ) -> Ingested:
     """Register a scan.
 
     Everything is checked before a voxel is read. The same scan again (same fields, same voxels) changes
     nothing.
+
+    Parameters
+    ----------
+    opened
+        What ``order.source`` holds, where its headers have been read already.
 
     Raises
     ------
@@ -62,15 +77,19 @@ def add_scan(
     TakenError
         When the id is taken by another scan; nothing is changed.
     """
-    opened = open_volume(order.source)
+    opened = opened or open_volume(order.source)
     where = order.where or str(order.source.path)
     settled = reconcile_voxel_size(opened, order.voxel_size, trust=order.trust_voxel, where=where)
+    acquisition, said = reconcile_acquisition(
+        opened.acquisition, order.fields.get("acquisition") or {}, where=where
+    )
     named = {"id": "scan", **order.fields, "voxel_size": settled.size, "voxel_source": settled.source}
+    named["acquisition"] = acquisition
     scan = validated(Scan, named, place=order.where)
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
-    warnings = (*(() if dry_run else catalog.begin_writing()), *opened.warnings)
+    warnings = (*(() if dry_run else catalog.begin_writing()), *said, *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
         known = same_or_refused(existing, scan, lambda: content_of(opened.planes, opened.shape, opened.dtype))

@@ -21,12 +21,12 @@ from siltomo.errors import Amend, BadInputError, FormatError, MismatchError
 from siltomo.importers import ImportedVolume, Source, open_volume
 from siltomo.model import OUTSIDE, Phase, Scan, Segmentation, validated
 
-__all__ = ["ImportedLabels", "LabelsOrder", "import_labels", "parse_phases"]
+__all__ = ["PHASE_COLOURS", "ImportedLabels", "LabelsOrder", "import_labels", "label_classes", "parse_phases"]
 
 MAX_CLASSES = 256
 SLAB = 64
 
-_COLOURS = (
+PHASE_COLOURS = (
     (59, 117, 175),
     (239, 134, 54),
     (81, 158, 62),
@@ -52,6 +52,10 @@ class LabelsOrder:
     pad: str | None = None
     """``"z-start"`` or ``"z-end"``: planes that the labels lack there are marked as outside."""
     where: str = ""
+    opened: ImportedVolume | None = None
+    """The labels, where they are not simply read from the source, such as the most likely class."""
+    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Colours of label values for viewers; those without one get theirs from siltomo."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def import_labels(
         When the id is taken by another segmentation.
     """
     scan = catalog.record(Scan, order.scan)
-    opened = open_volume(order.source)
+    opened = order.opened or open_volume(order.source)
     where = order.where or str(order.source.path)
     _check_grid(scan, opened, order, where)
     counts = _count_values(opened, where)
@@ -154,7 +158,7 @@ def _write(
         dtype=planes.dtype,
         voxel_size_um=Scan.from_body(dict(scan.body)).voxel_size.um,
         name=labels.id,
-        labels=_classes(labels),
+        labels=label_classes(labels, order.colours),
         source=scan,
     )
 
@@ -281,10 +285,19 @@ class _LabelPlanes:
         return planes
 
 
-def _classes(segmentation: Segmentation) -> tuple[LabelClass, ...]:
+def label_classes(
+    segmentation: Segmentation, colours: Mapping[int, tuple[int, int, int]] | None = None
+) -> tuple[LabelClass, ...]:
+    """Return the classes of a label volume with colours for viewers; what is outside is transparent."""
+    chosen = colours or {}
     return tuple(
         LabelClass(
-            value=p.value, name=p.name, rgba=(*_COLOURS[n % len(_COLOURS)], 255 if p.name != OUTSIDE else 0)
+            value=p.value,
+            name=p.name,
+            rgba=(
+                *chosen.get(p.value, PHASE_COLOURS[n % len(PHASE_COLOURS)]),
+                255 if p.name != OUTSIDE else 0,
+            ),
         )
         for n, p in enumerate(segmentation.phases)
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from siltomo.errors import ExpressionError, UnitError
+from siltomo.errors import Amend, ExpressionError, UnitError
 from siltomo.units import Quantity
 
 __all__ = ["COLUMNS", "Selection", "everything", "parse_where"]
@@ -95,7 +95,8 @@ def parse_where(text: str | None) -> Selection:
 def _refused(text: str, why: str) -> ExpressionError:
     return ExpressionError(
         f"cannot read the selection {text[:120]!r}: {why}. Write comparisons of columns, such as "
-        f"\"scale == 'micro' and cycle in (1, 3)\"; columns: {', '.join(COLUMNS)}"
+        f"\"scale == 'micro' and cycle in (1, 3)\"; columns: {', '.join(COLUMNS)}",
+        fix=Amend({"--where": "scale == 'micro' and cycle in (1, 3)"}, advice="with your own comparisons"),
     )
 
 

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling import RunOrder, add_run, run_order
+from siltomo.engine.declarations import CHECKED, with_components
 from siltomo.engine.ingest import Progress, ScanOrder, add_scan
 from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
-from siltomo.engine.yaml import Document, read_yaml
+from siltomo.engine.study_files import entries, read_declarations
+from siltomo.engine.yaml import Document
 from siltomo.errors import Amend, RecordError, SiltomoError, UnitError
 from siltomo.importers import Source
 from siltomo.model import RECORDS, Record, VoxelSize, validated
@@ -68,22 +70,21 @@ def read_study(path: Path) -> StudyPlan:
     RecordError
         When a field is wrong; names the file, the line, the path (``cells.zn1.si_mass``) and the value.
     """
-    document = read_yaml(path)
+    document = read_declarations(path)
     data = document.data
-    if not isinstance(data, dict):
-        raise RecordError("is no study: it has no sections", where=str(path), fix="siltomo schema show study")
-    unknown = [name for name in data if name != "study" and name not in SECTIONS]
+    unknown = [name for name in data if name != "study" and name not in SECTIONS and name not in CHECKED]
     if unknown:
         raise RecordError(
-            f"there is no section {unknown[0]!r}; sections are study, {', '.join(SECTIONS)}",
+            f"there is no section {unknown[0]!r}; sections are study, {', '.join((*SECTIONS, *CHECKED))}",
             where=document.place((unknown[0],)),
             fix="siltomo schema list",
         )
     records = [_record(document, "study", ("study",), data["study"])] if "study" in data else []
     scans, labels, runs = [], [], []
     for section, kind in SECTIONS.items():
-        for id_, fields in _entries(document, section):
+        for id_, given in entries(document, section):
             at = (section, id_)
+            fields = with_components(document, id_, given) if kind == "formulation" else given
             if kind == "scan" and "file" in fields:
                 scans.append(_scan_order(document, at, fields))
             elif kind == "cycling_run" and "file" in fields:
@@ -134,19 +135,6 @@ def _try(kind: str, id_: str, run: Any) -> Outcome:
     except SiltomoError as error:
         return Outcome(kind, id_, "failed", str(error))
     return Outcome(kind, id_, "added" if done.added else "unchanged", "", done.warnings)
-
-
-def _entries(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    entries = document.data.get(section) or {}
-    if not isinstance(entries, dict):
-        raise RecordError(
-            f"{section} is a mapping from id to fields, not {type(entries).__name__}",
-            where=document.place((section,)),
-        )
-    for id_, fields in entries.items():
-        if not isinstance(fields, dict | None):
-            raise RecordError("has no fields", where=document.place((section, id_)))
-        yield id_, dict(fields or {})
 
 
 def _record(document: Document, kind: str, at: tuple[str, ...], fields: Any) -> Record:
@@ -249,7 +237,7 @@ def check_study(path: Path) -> dict[str, Any]:
     study = document.data.get("study")
     ids["study"] = {study["id"]} if isinstance(study, dict) and "id" in study else set()
     for section, kind in SECTIONS.items():
-        for id_, fields in _entries(document, section):
+        for id_, fields in entries(document, section):
             for name, target in RECORDS[kind].references().items():
                 if fields.get(name) is not None and fields[name] not in ids[target]:
                     known = ", ".join(sorted(ids[target])) or "none"

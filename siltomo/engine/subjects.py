@@ -172,20 +172,23 @@ def base_item(catalog: Catalog, request: Request, subject: Subject) -> Item:
     sample = request.seen(subject.sample(request.phase))
     if reason := request.lacks(sample):
         return Item(request, subject, status=Status.UNDEFINED, reason=reason)
-    key = result_key(request, sample, volume.content)
+    making = subject.segmentation.making if subject.segmentation else None
+    key = result_key(request, sample, volume.content, recipe=making.digest if making else "")
     stored = catalog.store.find_result(key)
     kept = None if stored is None else MetricResult.model_validate(stored.body)
     return Item(request, subject, key, kept)
 
 
-def result_key(request: Request, sample: Sample, content: str) -> str:
-    """Return the content key of a result: same metric, version, parameters and inputs, same key."""
-    material = {
+def result_key(request: Request, sample: Sample, content: str, *, recipe: str = "") -> str:
+    """Return the content key of a result: same metric, version, parameters, inputs and recipe, same key."""
+    material: dict[str, Any] = {
         "metric": request.name,
         "version": request.metric.version,
         "parameters": dict(request.parameters),
         "content": content,
         "sample": dict(vars(sample)),
     }
+    if recipe:
+        material["recipe"] = recipe
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,7 +46,13 @@ class ImportedVolume:
     voxel_size: tuple[Quantity | None, Quantity | None, Quantity | None] = (None, None, None)
     """Voxel edges along z, y, x where the file states them."""
     voxel_source: str = ""
-    """Where in the file the voxel size stands."""
+    """Where in the file the voxel size stands, or the numbers of ``spacing``."""
+    spacing: tuple[float, float, float] | None = None
+    """Voxel edges along z, y, x as bare numbers, where the file gives no unit: the user says it."""
+    voxel_note: str = ""
+    """Why ``voxel_size`` is silent though the file speaks of it, such as two places that disagree."""
+    acquisition: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of the measurement, by field of a scan's acquisition: energy, start, end, beamline."""
     missing_planes: tuple[int, ...] = ()
     """Planes that no file holds (read as zero), only with ``Source.allow_gaps``."""
     facts: Mapping[str, str] = field(default_factory=dict)

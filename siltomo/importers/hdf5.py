@@ -19,6 +19,7 @@ from siltomo.errors import Amend, FormatError, NotFoundError, UnitError
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import border, plain_text
 from siltomo.importers.hdf5_links import check_storage, dataset_names, find_dataset, open_hdf5
+from siltomo.importers.nabu import nabu_voxel_size
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
 from siltomo.units import Quantity
 
@@ -92,6 +93,9 @@ def import_hdf5(source: Source, /) -> ImportedVolume:
         shape = check_shape(_shape(dataset, axes), where)
         others, storage_warnings = check_storage(dataset, path)
         sizes, size_source, size_warnings = _voxel_size(dataset)
+        if not any(sizes):
+            stated, size_source = nabu_voxel_size(file, dataset, where)
+            sizes = (stated[0], stated[1], stated[2]) if stated else sizes
         warnings = [*storage_warnings, *size_warnings]
         if "MATLAB_class" in dataset.attrs:
             warnings.append("MATLAB writes its axes in reverse: z here is the last index of the MATLAB array")

@@ -9,7 +9,20 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from siltomo.errors import Amend, FormatError, NotFoundError
-from siltomo.importers import hdf5, npy, tiff, tiff_stack
+from siltomo.importers import (
+    avizo,
+    dmp,
+    edf,
+    hdf5,
+    metaimage,
+    npy,
+    nrrd,
+    ome_zarr,
+    pyhst,
+    tiff,
+    tiff_stack,
+    tomcat,
+)
 from siltomo.importers.base import ImportedVolume, Source, VolumeImporter
 from siltomo.importers.border import border, plain_text
 from siltomo.importers.slices import natural_key
@@ -27,24 +40,26 @@ class Format:
 
 
 FORMATS = (
+    Format("OME-Zarr 0.4 and 0.5", ome_zarr.recognises, ome_zarr.import_ome_zarr),
+    Format("a TOMCAT folder (TIFF or .DMP slices with their log)", tomcat.recognises, tomcat.import_tomcat),
     Format("a folder of TIFF slices", tiff_stack.recognises, tiff_stack.import_tiff_stack),
     Format("TIFF (multi-page, ImageJ, BigTIFF, OME-TIFF)", tiff.recognises, tiff.import_tiff),
     Format("HDF5", hdf5.recognises, hdf5.import_hdf5),
     Format("NumPy .npy", npy.recognises, npy.import_npy),
+    Format("MetaImage (.mhd, .mha)", metaimage.recognises, metaimage.import_metaimage),
+    Format("NRRD", nrrd.recognises, nrrd.import_nrrd),
+    Format("Avizo or Amira lattice (.am)", avizo.recognises, avizo.import_avizo),
+    Format("PyHST2 .vol with .vol.info or .xml", pyhst.recognises, pyhst.import_pyhst),
+    Format(".DMP slices", dmp.recognises, dmp.import_dmp),
+    Format("EDF slices or frames", edf.recognises, edf.import_edf),
 )
 
 ADVICE_TIFF = "in Fiji: File > Save As > Tiff"
 NOT_YET = {
-    ".am": ("Avizo/Amira mesh", "in Avizo: File > Export Data As > 3D TIFF"),
     ".txm": ("Zeiss reconstruction", "in the Zeiss software: export as TIFF; or convert it with txrm2tiff"),
     ".txrm": ("Zeiss projections", "reconstruct it first, then export as TIFF"),
-    ".vol": ("PyHST volume", "in Fiji: File > Import > Raw with the sizes of its .info, then save as Tiff"),
-    ".raw": ("raw voxels without a header", "in Fiji: File > Import > Raw, then save as Tiff"),
-    ".dmp": ("TOMCAT .DMP slice", "use the 8-bit or 16-bit TIFF slices of the same reconstruction"),
-    ".nrrd": ("NRRD", f"{ADVICE_TIFF} (it opens NRRD)"),
-    ".mhd": ("MetaImage", f"{ADVICE_TIFF} (it opens MetaImage)"),
-    ".mha": ("MetaImage", f"{ADVICE_TIFF} (it opens MetaImage)"),
-    ".edf": ("ESRF EDF slice", "convert the slices to TIFF, for example with fabio"),
+    ".vol": ("PyHST volume without its description", "copy its .vol.info or .xml beside it"),
+    ".raw": ("raw file, of which nothing says shape and type", "write a .mhd header beside it and give that"),
     ".nii": ("NIfTI", ADVICE_TIFF),
     ".dcm": ("DICOM", ADVICE_TIFF),
     ".czi": ("Zeiss CZI", ADVICE_TIFF),
@@ -60,7 +75,8 @@ NOT_YET = {
     ".dm3": ("Gatan file", ADVICE_TIFF),
     ".ilp": ("ilastik project", "export the result from ilastik as HDF5 and give that"),
 }
-ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+
+HEADERS = (".mhd", ".nhdr")
 
 
 def open_volume(source: Source, /) -> ImportedVolume:
@@ -89,8 +105,6 @@ def open_volume(source: Source, /) -> ImportedVolume:
     with border(path, "the file"):
         if not path.exists():
             raise _not_found(path)
-        if path.is_dir() and any((path / name).exists() for name in ZARR_FILES):
-            raise _unknown(path, "is an OME-Zarr or Zarr folder, which is not read yet", "export it as TIFF")
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise _unknown(path, "is no plain file", "give a file or a folder")
         if not path.is_dir() and path.stat().st_size == 0:
@@ -134,6 +148,9 @@ def _unreadable_file(path: Path) -> FormatError:
     """Say what a file seems to be, what is known, and how to get there."""
     with path.open("rb") as file:
         begins = file.read(8)
+    headers = [p for suffix in HEADERS if (p := path.with_suffix(suffix)).is_file()]
+    if path.suffix.lower() in (".raw", ".zraw", ".gz", ".bin") and headers:
+        return _unknown(path, "is a raw file, described by the header beside it", f"give {headers[0]}")
     if path.suffix.lower() in NOT_YET:
         name, advice = NOT_YET[path.suffix.lower()]
         return _unknown(path, f"is a {name}, which is not read yet; read are: {_known()}", advice)
@@ -150,10 +167,10 @@ def _unreadable_folder(path: Path) -> FormatError:
     inside = sorted(path.iterdir(), key=lambda p: natural_key(p.name))
     if not inside:
         return _unknown(path, "is an empty folder", "check the path; did the copy finish?")
-    below = [p for p in inside if p.is_dir() and tiff_stack.recognises(p)]
+    below = [p for p in inside if p.is_dir() and any(entry.recognises(p) for entry in FORMATS)]
     if below:
         shown = ", ".join(f"'{plain_text(p.name, 80)}/'" for p in below[:5])
-        return _unknown(path, f"holds no TIFF slices itself; {shown} in it do", f"give {below[0]}")
+        return _unknown(path, f"holds no slices itself; {shown} in it do", f"give {below[0]}")
     volumes = [p for p in inside if p.is_file() and any(entry.recognises(p) for entry in FORMATS)]
     if volumes:
         shown = ", ".join(f"'{plain_text(p.name, 80)}'" for p in volumes[:5])

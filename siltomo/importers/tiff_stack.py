@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siltomo.errors import Amend, FormatError, NotFoundError
+from siltomo.errors import Amend, FormatError
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import border, plain_text
 from siltomo.importers.reading import Planes, check_ratio, check_shape
-from siltomo.importers.slices import Stack, gap_words, group_slices
+from siltomo.importers.slices import Stack, group_slices
+from siltomo.importers.stacks import check_file, check_numbers, chosen_stack, gap_warning
 from siltomo.importers.tiff import header_calibration, header_facts, header_warnings
 from siltomo.importers.tiff_pages import Header, Page, read_header, read_pages
 
@@ -67,17 +65,15 @@ def import_tiff_stack(source: Source, /) -> ImportedVolume:
     """
     folder = source.path
     with border(folder, "the folder"):
-        stack = _chosen(group_slices(tiff_names(folder)), source)
-    _check_numbers(stack, source)
+        stack = chosen_stack(group_slices(tiff_names(folder)), source, "TIFF")
+    check_numbers(stack, source)
     files = tuple(folder / name for name in stack.names)
     header = _stack_header(files, folder)
     slices = _by_plane(stack, files, header.pages)
     shape = check_shape((len(slices), *header.pages[0].shape), folder)
     dtype = header.pages[0].dtype
     calibration = header_calibration(header, None, planes=1)
-    warnings = [*calibration.warnings, *header_warnings(header)]
-    if stack.missing:
-        warnings.append(f"slices {gap_words(stack.missing, stack.width)} are missing and read as zero")
+    warnings = [*calibration.warnings, *header_warnings(header), *gap_warning(stack)]
     if shape[0] == 1:
         warnings.append("the stack holds one slice: taken as a volume of one plane")
     return ImportedVolume(
@@ -105,7 +101,7 @@ Slices = tuple[tuple[Path, Page] | None, ...]
 def _stack_header(files: Sequence[Path], folder: Path) -> Header:
     """Read and check the header of every slice; the words are those of the first one."""
     for file in files:
-        _check_file(file, folder)
+        check_file(file, folder)
     first = _slice_header(files[0], folder, alone=len(files) == 1)
     pages = (first.pages[0], *(_matching_page(file, files[0], first.pages[0], folder) for file in files[1:]))
     with border(folder, "the slices"):
@@ -120,118 +116,6 @@ def _by_plane(stack: Stack, files: Sequence[Path], pages: Sequence[Page]) -> Sli
     for number, file, page in zip(stack.numbers, files, pages, strict=True):
         slices[number - stack.numbers[0]] = (file, page)
     return tuple(slices)
-
-
-def _labels(stacks: Sequence[Stack]) -> list[str]:
-    """Return a name for each stack that no other one has."""
-    names = [(stack.label, f"{stack.prefix}*{stack.suffix}", stack.names[0]) for stack in stacks]
-    counts = Counter(name for candidates in names for name in candidates)
-    return [next((n for n in candidates if counts[n] == 1), candidates[-1]) for candidates in names]
-
-
-def _chosen(stacks: Sequence[Stack], source: Source) -> Stack:
-    """Return the stack that is meant, or say which there are."""
-    folder = source.path
-    if not stacks:
-        raise FormatError(
-            "holds no TIFF slices", where=str(folder), fix=Amend(advice="give the folder of slices")
-        )
-    labels = _labels(stacks)
-    if source.member is not None:
-        for label, stack in zip(labels, stacks, strict=True):
-            if source.member == label:
-                return stack
-        same_prefix = [stack for stack in stacks if stack.prefix == source.member]
-        if len(same_prefix) == 1:
-            return same_prefix[0]
-        near = (get_close_matches(source.member, labels, 1, 0.0) or labels)[0]
-        raise NotFoundError(
-            f"no stack '{plain_text(source.member, 80)}'; there is {_listing(labels, stacks)}",
-            where=str(folder),
-            fix=Amend({"--prefix": near}),
-        )
-    if len(stacks) > 1 and max(len(stack.names) for stack in stacks) == 1:
-        names = [plain_text(stack.names[0], 80) for stack in stacks]
-        raise FormatError(
-            f"'{folder.name}/' holds {len(names)} single TIFF files and no stack of slices: "
-            + ", ".join(names[:8])
-            + (" and more" if len(names) > 8 else ""),
-            code="SIL101",
-            fix=Amend(advice=f"give one of the files: {folder / names[0]}"),
-        )
-    if len(stacks) > 1:
-        raise FormatError(
-            f"'{folder.name}/' holds {len(stacks)} stacks: {_listing(labels, stacks)}.",
-            code="SIL101",
-            fix=Amend({"--prefix": labels[0]}),
-        )
-    return stacks[0]
-
-
-def _listing(labels: Sequence[str], stacks: Sequence[Stack], limit: int = 8) -> str:
-    words = [
-        f"{plain_text(label, 80)} ({len(stack.names)}{_slices(stack) if i == 0 else ''})"
-        for i, (label, stack) in enumerate(zip(labels[:limit], stacks, strict=False))
-    ]
-    rest = len(stacks) - limit
-    return ", ".join(words) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _slices(stack: Stack) -> str:
-    return " slice" if len(stack.names) == 1 else " slices"
-
-
-def _check_numbers(stack: Stack, source: Source) -> None:
-    """Refuse repeated slice numbers, and gaps unless they are allowed."""
-    where = stack.label if stack.prefix else source.path.name
-    named = zip(stack.numbers, stack.names, strict=True)
-    for number, group in groupby(named, key=lambda pair: pair[0]):
-        names = [plain_text(name, 80) for _, name in group]
-        if len(names) > 1:
-            raise FormatError(
-                f"slice {number} is there {len(names)} times: {', '.join(names)}",
-                where=where,
-                fix=Amend(advice="remove or rename the files that do not belong to the stack"),
-            )
-    expected = stack.numbers[-1] - stack.numbers[0] + 1
-    present = len(stack.numbers)
-    if expected == present:
-        return
-    if expected > 2 * present + 1:  # no stack: do not even count what is missing
-        raise FormatError(
-            f"{present} slices are numbered {stack.numbers[0]} to {stack.numbers[-1]}: more are missing than "
-            "there are",
-            code="SIL102",
-            where=where,
-            fix=Amend(advice="renumber the slices, or copy the missing ones again"),
-        )
-    if not source.allow_gaps:
-        raise FormatError(
-            f"slices {gap_words(stack.missing, stack.width)} missing ({present} of {expected}).",
-            code="SIL102",
-            where=where,
-            fix=Amend(
-                {"--allow-gaps": ""},
-                advice="copy the missing slices again, or read them as zero (metrics will be refused)",
-            ),
-        )
-
-
-def _check_file(file: Path, folder: Path) -> None:
-    """Refuse links that lead out of the folder, and what is no plain file."""
-    if file.is_symlink():
-        with border(file, "the link"):
-            target = file.resolve(strict=True)
-        if not target.is_relative_to(folder.resolve()):
-            raise FormatError(
-                f"is a link out of its folder, to {target}",
-                where=str(file),
-                fix=Amend(advice="copy the file itself into the folder, or give the folder it is in"),
-            )
-    if not file.is_file():
-        raise FormatError(
-            "is no plain file", where=str(file), fix=Amend(advice="remove it, or give the folder of slices")
-        )
 
 
 def _slice_header(file: Path, folder: Path, *, alone: bool = False) -> Header:

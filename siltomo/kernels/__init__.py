@@ -7,6 +7,7 @@ from siltomo.kernels.configurations import configuration_histogram, label_config
 from siltomo.kernels.counts import label_counts
 from siltomo.kernels.depths import DatumPlane, depth_bins
 from siltomo.kernels.distance import NoBackgroundError, squared_distance
+from siltomo.kernels.filters import median_filter
 from siltomo.kernels.greys import GreyHistogram, grey_histogram
 from siltomo.kernels.meshes import SMOOTHED_MESH_HALO, smoothed_mesh_area
 from siltomo.kernels.sampling import CellCounts, Lattice, cell_configurations
@@ -52,6 +53,7 @@ __all__ = [
     "label_slab",
     "local_thickness",
     "mean_breadth",
+    "median_filter",
     "phase_volume",
     "slab_bytes",
     "slab_thickness_counts",

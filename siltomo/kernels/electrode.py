@@ -97,7 +97,8 @@ class ElectrodeFrame:
         """Return a face's plane, with the normal into the electrode."""
         if self.upwards == 0:
             raise FrameError(
-                "which side the collector is on cannot be told: neither a collector nor a separator phase is named"
+                "which side the collector is on cannot be told: neither a collector nor a separator phase is named; "
+                "declare it: siltomo catalog set SCAN --depth-axis +z (from collector to separator)"
             )
         surface = self.surface(side)
         inwards = self.upwards if side == "collector" else -self.upwards
@@ -221,7 +222,7 @@ def _order(extents: ColumnExtents, spacing: tuple[float, float, float]) -> Float
 
 def _axis(extents: ColumnExtents, order: Floats | None) -> int:
     """Return the axis along which the layers follow each other."""
-    declare = "declare it with the scan, as depth_axis: +z (from collector to separator)"
+    declare = "declare it: siltomo catalog set SCAN --depth-axis +z (from collector to separator)"
     if order is not None:
         along = np.argsort(-np.abs(order))
         if abs(order[along[1]]) > CLEAR * abs(order[along[0]]):

@@ -117,11 +117,10 @@ def fit_plane(
     known = part[rows, columns]
     places = np.stack([rows * near[0], columns * near[1]])
     free = [n for n, values in enumerate((rows, columns)) if np.ptp(values) > 0]
-    floor = resolution / math.sqrt(12)
     level = _shortest_half(known - slopes @ places)[0]
     for _ in range(_STEPS):
         residuals = known - level - slopes @ places
-        limit = _TUNING * max(_shortest_half(residuals)[1], floor)
+        limit = _TUNING * max(_shortest_half(residuals)[1], resolution)
         weights = np.clip(1 - (residuals / limit) ** 2, 0, None) ** 2
         before = (level, *slopes)
         level, slopes = _weighted(places, known, weights, free)
@@ -132,7 +131,7 @@ def fit_plane(
     )
     residuals = np.abs(known - level - slopes @ places)
     scatter = _shortest_half(known - level - slopes @ places)[1]
-    limit = _TUNING * max(scatter, floor)
+    limit = _TUNING * max(scatter, resolution)
     return PlaneFit(
         float(level),
         (float(slopes[0]), float(slopes[1])),

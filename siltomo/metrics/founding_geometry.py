@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from siltomo.kernels.electrode import ElectrodeFrame, FrameError, Side, Surface
+from siltomo.kernels.islets import Islets
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.geometry_measures import (
     DepthThickness,
@@ -16,6 +17,7 @@ from siltomo.metrics.geometry_measures import (
     ThicknessByDepth,
     round_step,
 )
+from siltomo.metrics.islet_measures import IsletSections, Sections
 from siltomo.metrics.measures import ThicknessConvention
 from siltomo.metrics.registry import metric
 from siltomo.metrics.values import Answer, Distribution, Scalar, Undefined
@@ -26,7 +28,13 @@ __all__: list[str] = []
 
 Faces = Annotated[ElectrodeSurfaces, Surfaces]
 ByDepth = Annotated["ThicknessByDepth | str", DepthThickness]
+Cut = Annotated["IsletSections | str", Sections]
 BinWidth = Annotated[float | None, In("um", gt=0)]
+
+CLOSED = 0.95
+"""Share of the islets' borders that is crack in a closed network."""
+FEW = 30
+"""Islets below which their mean is no mean of the electrode."""
 
 LEAST_VOXELS = 64
 """Voxels of the phase that a bin needs for a value: a cube of four."""
@@ -160,6 +168,107 @@ def thickness_depth_profile(
     if empty == len(bins):
         return Undefined(f"no bin holds {LEAST_VOXELS} voxels of phase {sample.phase!r}", conventions)
     return Distribution(values, centres, "depth", "um", conventions, flags)
+
+
+@metric(unit="um", version=1)
+def islet_size(
+    sections: Cut,
+    sample: Sample,
+    *,
+    weighting: Literal["number", "area"] = "number",
+    least_crack: BinWidth = None,  # noqa: ARG001 -- the measure takes it
+) -> Answer:
+    """Mean size of the islets of solid between cracks, in sections parallel to the electrode's surfaces.
+
+    The size of an islet is the edge of the square with its area, cracks left out. Eight sections lie at equal
+    steps between the fitted collector and separator surfaces (across the declared depth axis where these are
+    not in view). Their solid is split by watershed on the distance to the cracks; basins joined by a bridge of
+    at least 0.9 of the smaller one's greatest width are one islet, narrower bridges are taken for cracks that
+    are not open throughout.
+
+    Notes
+    -----
+    Islets that the window cuts are left out, and the others count with the inverse of their chance to lie
+    inside it (Miles and Lantuejoul), since large ones are cut more often. least_crack leaves out cracks narrower
+    than it, such as those inside an islet; weighting=area gives each islet its area as weight. Pieces below four
+    voxels, or below the smallest trusted feature, are specks and do not count. Companions: the spread, the
+    number of islets, the mean chord of the solid from crack to crack, the share of the islets' borders that is
+    crack. Below 0.95 of it the network is open: neighbours hang together, and the size is a lower bound (with
+    an edge in five missing from a jittered grid the share is 0.93 to 0.98). One voxel is given as the
+    discretisation uncertainty.
+    """
+    if isinstance(sections, str):
+        return Undefined(sections)
+    found, conventions = sections.islets, _islet_conventions(sections)
+    if found.areas.size == 0:
+        return Undefined(_no_islet(found), conventions)
+    sizes, weights = found.sizes, found.weights * (found.areas if weighting == "area" else 1.0)
+    mean = float(np.average(sizes, weights=weights))
+    conventions["statistic"] = f"mean, by {weighting}"
+    spread = math.sqrt(float(np.average((sizes - mean) ** 2, weights=weights)))
+    companions = {
+        "spread": str(Quantity(_short(spread), "um")),
+        "islets": str(sizes.size),
+        "mean_chord": str(Quantity(_short(found.chord), "um")),
+        "open_share": f"{found.open_share:.3g}",
+    }
+    return Scalar(mean, sample.edge_um, conventions, _islet_flags(found, sample, mean), companions)
+
+
+@metric(unit="1", version=1)
+def islet_size_distribution(
+    sections: Cut,
+    sample: Sample,
+    *,
+    bin_width: BinWidth = None,
+    least_crack: BinWidth = None,  # noqa: ARG001 -- the measure takes it
+) -> Distribution | Undefined:
+    """Share of the islets by size, in bins of equal width; the shares add up to 1. See islet_size.
+
+    Islets that the window cuts are left out, and the others weighted for it. Without bin_width the bins are the
+    first of 1, 2, 5 times a power of ten um that spans eight voxels.
+    """
+    if isinstance(sections, str):
+        return Undefined(sections)
+    found, conventions = sections.islets, _islet_conventions(sections)
+    if found.areas.size == 0:
+        return Undefined(_no_islet(found), conventions)
+    width = bin_width or round_step(8 * sample.edge_um)
+    bins = np.floor(found.sizes / width * (1 + 1e-12)).astype(np.int64)
+    shares = np.bincount(bins, weights=found.weights) / found.weights.sum()
+    centres = (np.arange(shares.size) + 0.5) * width
+    conventions |= {"per": "islets", "bins": str(Quantity(width, "um"))}
+    mean = float(np.average(found.sizes, weights=found.weights))
+    flags = _islet_flags(found, sample, mean)
+    return Distribution(tuple(shares.tolist()), tuple(centres.tolist()), "size", "um", conventions, flags)
+
+
+def _islet_conventions(sections: IsletSections) -> dict[str, str]:
+    said = {
+        "size": "edge of the square with the islet's area, cracks left out",
+        "sections": sections.words,
+        "border": "islets cut by the window left out, the others weighted (Miles-Lantuejoul)",
+    }
+    if sections.least_crack:
+        said["cracks"] = f"those of at least {sections.least_crack:.4g} um"
+    return said
+
+
+def _no_islet(found: Islets) -> str:
+    if found.chords == 0:
+        return "no crack parts the solid in any section"
+    return f"no islet lies inside the field of view: it cuts all {found.cut}"
+
+
+def _islet_flags(found: Islets, sample: Sample, mean: float) -> tuple[str, ...]:
+    flags = []
+    if found.open_share < CLOSED:
+        flags.append(f"open_network: {found.open_share:.0%} of the islets' borders is crack; a lower bound")
+    if found.areas.size < FEW:
+        flags.append(f"not_rve: {found.areas.size} islets inside the field of view")
+    if sample.min_feature_um is not None and mean < sample.min_feature_um:
+        flags.append(f"below_resolution: {mean:.3g} um is below the smallest trusted feature")
+    return tuple(flags)
 
 
 def _frame(

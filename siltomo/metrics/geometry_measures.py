@@ -17,6 +17,7 @@ from siltomo.metrics.blocks import Measure, Sample, Slab
 from siltomo.metrics.measures import ThicknessConvention
 
 __all__ = [
+    "LEAST_BIN",
     "NOT_ELECTRODE",
     "DepthThickness",
     "ElectrodeSurfaces",
@@ -30,6 +31,9 @@ NOT_ELECTRODE = frozenset(
     {"collector", "separator", "outside", "gas", "electrolyte", "counter", "lithium", "casing", "air"}
 )
 """Phases that are no part of the electrode, where the domain does not say what is."""
+
+PARTS = frozenset({"separator", "islet"})
+"""Domains beside or within the electrode: their scans are of the same state, and show nothing of its thickness."""
 
 LEAST_BIN = 4
 """Voxels of depth that a bin spans at least."""
@@ -98,6 +102,8 @@ class Surfaces(Measure[ElectrodeSurfaces]):
 
     @classmethod
     def lacks(cls, sample: Sample) -> str:
+        if sample.domain in PARTS:
+            return f"the domain of the labels is the {sample.domain}, which shows no whole electrode"
         there = {name for name, _ in sample.phases}
         if there & {"collector", "separator"} or (sample.domain == "electrode" and sample.outside):
             return ""
@@ -230,7 +236,9 @@ class DepthThickness(Measure["ThicknessByDepth | str"]):
         deepest = (
             _deepest(frame, self.datum) if any(isinstance(s, str) for s in surfaces) else frame.thickness()
         )
-        return tuple(width * n for n in range(max(1, math.ceil(deepest / width - 1e-9)) + 1))
+        # a last bin thinner than a quarter is joined to the one before
+        number = max(1, math.ceil(deepest / width - 0.25))
+        return (*(width * n for n in range(number)), max(width * number, deepest))
 
     def _masks(self, labels: Any) -> Any:
         own = np.isin(labels, self.sample.values)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from siltomo.errors import CheckFailedError, RegistrationError
 from siltomo.metrics.blocks import Measure, Sample, Slab, in_stages
@@ -120,12 +121,12 @@ def _probe(request: Request, edge: float) -> Answer:
     labels[3:9, 3:9, 3:9] = 1
     phases: tuple[tuple[str, tuple[int, ...]], ...] = ()
     if request.metric.surroundings:
-        layers = np.full((5, 12, 12), 2, np.uint8), labels, np.full((5, 12, 12), 3, np.uint8)
-        labels = np.concatenate(layers)
-        labels[16][random.random((12, 12)) < 0.3] = 3
+        labels = _layered(random)
         phases = ((request.phase or "crack", (1,)), ("collector", (2,)), ("separator", (3,)), ("solid", (0,)))
     depth = len(labels)
-    sample = Sample(request.phase or "phase", (1,), (), (depth, 12, 12), (edge, edge, edge), phases=phases)
+    sample = Sample(
+        request.phase or "phase", (1,), (), (depth, *labels.shape[1:]), (edge, edge, edge), phases=phases
+    )
     if request.metric.plain:
         return request.evaluate(labelled_array(labels, request.seen(sample)), sample)
     measures = request.measures(sample)
@@ -136,6 +137,16 @@ def _probe(request: Request, edge: float) -> Answer:
             slab = Slab(lambda a, b: labels[a:b], 0, depth, depth, after=measure.after, known=known)
             totals[measure] = measure.measure(slab)
     return request.finish({name: totals[measure] for name, measure in measures.items()}, sample)
+
+
+def _layered(random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return collector (2), solid (0) with a net of cracks (1), and a rough separator (3)."""
+    labels = np.zeros((22, 34, 34), np.uint8)
+    for n in (0, 1):
+        labels[:, n::8], labels[:, :, n::8] = 1, 1
+    labels[:5], labels[17:] = 2, 3
+    labels[16][random.random(labels.shape[1:]) < 0.3] = 3
+    return labels
 
 
 def _numbers(answer: Scalar | Distribution) -> tuple[float, ...]:

@@ -5,13 +5,14 @@ from siltomo.model.cell import Cell
 from siltomo.model.cycling import CyclingRun
 from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
+from siltomo.model.printed import Printed, read_printed
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
-from siltomo.model.scan import Acquisition, Scan, SourceFiles, State, Volume, VoxelSize
+from siltomo.model.scan import Acquisition, Registration, Scan, SourceFiles, State, Volume, VoxelSize
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
-from siltomo.model.segmentation import Phase, Segmentation
+from siltomo.model.segmentation import FoundClass, Making, Parting, Phase, Segmentation, Verdict
 from siltomo.model.study import Author, ReportedValue, Study
 from siltomo.model.validation import validated
-from siltomo.model.words import OUTSIDE, Domain, HalfCycle, Mode, Role, Scale, Status
+from siltomo.model.words import OUTSIDE, Domain, HalfCycle, Mode, Qualifier, Role, Scale, Status, Trust
 
 __all__ = [
     "OUTSIDE",
@@ -24,15 +25,21 @@ __all__ = [
     "CyclingRun",
     "Domain",
     "Formulation",
+    "FoundClass",
     "HalfCycle",
     "In",
+    "Making",
     "MetricResult",
     "Mode",
     "Model",
+    "Parting",
     "Phase",
+    "Printed",
     "Provenance",
+    "Qualifier",
     "Record",
     "Ref",
+    "Registration",
     "ReportedValue",
     "Role",
     "Scale",
@@ -42,12 +49,15 @@ __all__ = [
     "State",
     "Status",
     "Study",
+    "Trust",
     "Uncertainty",
+    "Verdict",
     "Volume",
     "VoxelSize",
     "json_schema",
     "kinds",
     "model_named",
+    "read_printed",
     "schema_text",
     "validated",
 ]

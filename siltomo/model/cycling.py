@@ -34,6 +34,10 @@ class CyclingRun(Record):
     """How a date like 05/06/2025 in the file is meant, where the file does not tell."""
     clock_offset: Annotated[Quantity, In("s")] | None = None
     """Seconds to add to the cycler's clock to get the beamline's."""
+    clock_drift: Annotated[Quantity, In("s/d", of="time on the cycler's clock")] | None = None
+    """What the beamline's clock gains on the cycler's from the start of the record on."""
+    scan_timezone: str = ""
+    """Time zone, such as Europe/Zurich, of the times of scans that name none."""
     first_cycle: int = Field(default=1, ge=1, le=100_000)
     """Number of the first cycle of the file, where it continues another one."""
     lower_cutoff: Annotated[Quantity, In("V")] | None = None

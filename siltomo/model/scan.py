@@ -14,7 +14,7 @@ from siltomo.model.fields import Id, In, Ref
 from siltomo.model.words import Domain, HalfCycle, Mode, Scale
 from siltomo.units import Quantity
 
-__all__ = ["Acquisition", "Scan", "SourceFiles", "State", "Volume", "VoxelSize"]
+__all__ = ["Acquisition", "Registration", "Scan", "SourceFiles", "State", "Volume", "VoxelSize"]
 
 _EDGE = In("um", gt=0)
 Length = Annotated[Quantity, _EDGE]
@@ -169,6 +169,26 @@ class Acquisition(Model):
         return self
 
 
+class Registration(Model):
+    """Where a scan lies against another one of the same specimen."""
+
+    reference: Id
+    """The scan that it was compared with."""
+    z: Annotated[Quantity, In("um")]
+    """Shift along z: what lies at z in the reference lies at z + shift in this scan."""
+    y: Annotated[Quantity, In("um")]
+    """Shift along y."""
+    x: Annotated[Quantity, In("um")]
+    """Shift along x."""
+    correlation: float = Field(ge=-1, le=1)
+    """Correlation of the two scans, the shift taken back."""
+
+    @property
+    def um(self) -> tuple[float, float, float]:
+        """The shift along z, y, x in micrometres."""
+        return self.z.value, self.y.value, self.x.value
+
+
 class Scan(Record):
     """One tomogram of a cell in a state."""
 
@@ -193,6 +213,8 @@ class Scan(Record):
     depth_axis: Annotated[str, Field(pattern=r"^[+-]?[zyx]$")] | None = None
     """Axis along the electrode's thickness, with the direction from collector to separator where that is known:
     "z", "+z", "-y"; read off the labels where it is not declared."""
+    registration: Registration | None = None
+    """Where it lies against another scan of the same specimen, where that was measured."""
     acquisition: Acquisition = Acquisition()
     """How it was measured."""
     volume: Volume | None = None

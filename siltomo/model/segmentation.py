@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from siltomo.model.base import Model, Record
 from siltomo.model.fields import Id, In, PhaseName, Ref
 from siltomo.model.scan import SourceFiles, Volume
-from siltomo.model.words import OUTSIDE, Domain
+from siltomo.model.words import OUTSIDE, Domain, Trust
 from siltomo.units import Quantity
 
-__all__ = ["Phase", "Segmentation"]
+__all__ = ["FoundClass", "Making", "Parting", "Phase", "Segmentation", "Verdict"]
 
 
 class Phase(Model):
@@ -23,6 +23,71 @@ class Phase(Model):
     """The label value."""
     name: PhaseName
     """Its phase, such as "crack"; "outside" for voxels that belong to no domain."""
+
+
+class Verdict(Model):
+    """What one check says of how far labels may be believed."""
+
+    check: str
+    """What was checked, such as "noise over contrast"."""
+    trust: Trust
+    """What it says."""
+    value: float | None = None
+    """The figure that was judged; absent where there is none."""
+    limits: str = ""
+    """Up to where it is good, and from where it is bad."""
+    reason: str = ""
+    """What it means, in words."""
+
+
+class FoundClass(Model):
+    """A class as it was found in the grey values or by a classifier."""
+
+    mean: float | None = None
+    """Mean grey value of its fitted component."""
+    sd: float | None = None
+    """Standard deviation of that component: the noise."""
+    fraction: float | None = None
+    """Its share of the voxels of the domain without a threshold: the weight of the component, or the mean
+    probability."""
+    labelled: float | None = None
+    """Its share as labelled: by the cuts on the fit, or by the most likely class."""
+
+
+class Parting(Model):
+    """How a step parted greys into classes."""
+
+    step: int = Field(ge=1)
+    """Number of the step in its recipe."""
+    scans: tuple[str, ...]
+    """The scans whose greys decided."""
+    cuts: tuple[float, ...] = ()
+    """Grey values between the classes, ascending; none for a classifier."""
+    classes: tuple[FoundClass, ...] = ()
+    """The classes, from 1."""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """Further figures: separability, training voxels, out-of-bag score, confusion."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What the checks say."""
+
+
+class Making(Model):
+    """How labels were made by a recipe: enough to make them again."""
+
+    recipe: Id
+    """Name of the recipe."""
+    digest: str
+    """Digest of its content and of what it used besides the scan (training, other labels, scans of the series)."""
+    content: dict[str, Any]
+    """Its steps, with nothing left out."""
+    inputs: dict[str, str]
+    """Content ids of the volumes that decided on the labels."""
+    siltomo: str
+    """Version of siltomo."""
+    partings: tuple[Parting, ...] = ()
+    """The cuts and classes that were found."""
+    trust: Trust = Trust.UNJUDGED
+    """The worst of all verdicts."""
 
 
 class Segmentation(Record):
@@ -44,6 +109,8 @@ class Segmentation(Record):
     """Largest feature that is counted, where larger ones were left out or left to a coarser scan."""
     method: str = ""
     """How the labels were made, such as "ilastik 1.4 pixel classification"."""
+    making: Making | None = None
+    """The recipe that made them, and what it found; absent for labels made elsewhere."""
     volume: Volume | None = None
     """Its voxels."""
     source: SourceFiles | None = None

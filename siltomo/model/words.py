@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Role", "Scale", "Status"]
+__all__ = ["OUTSIDE", "Domain", "HalfCycle", "Mode", "Qualifier", "Role", "Scale", "Status", "Trust"]
 
 OUTSIDE = "outside"
 """Name for label values that lie outside the domain: their voxels are counted nowhere."""
@@ -52,6 +52,25 @@ class Role(StrEnum):
     ADDITIVE = "additive"
 
 
+class Qualifier(StrEnum):
+    """How firmly a printed number is said."""
+
+    EXACT = "exact"
+    """As printed: known to half a unit of its last digit."""
+    ABOUT = "about"
+    """Around, approximately, ca."""
+    NEARLY = "nearly"
+    """A little less."""
+    ABOVE = "above"
+    """A lower bound."""
+    BELOW = "below"
+    """An upper bound."""
+    UP_TO = "up_to"
+    """At most, the number included."""
+    SET = "set"
+    """Chosen, counted or nominal: it has no rounding."""
+
+
 class Status(StrEnum):
     """Whether a result has a value, and if not, of which kind the reason is."""
 
@@ -64,3 +83,15 @@ class Status(StrEnum):
     """The input is there and cannot be trusted for this (missing slices)."""
     FAILED = "failed"
     """Something broke; the other rows stand."""
+
+
+class Trust(StrEnum):
+    """How far labels may be believed."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    """Look at the reasons and at the picture before using a number."""
+    BAD = "bad"
+    """The numbers would be wrong, or nobody could tell."""
+    UNJUDGED = "unjudged"
+    """Nothing was there to judge by, as with cuts that were given."""

@@ -1,1 +1,49 @@
-"""Declared recipes from greys to phases."""
+"""Recipes from greys to phases: declared steps, thresholds with verdicts, classifiers."""
+
+from siltomo.segmentation.recipe import Node, Recipe, parse_recipe
+from siltomo.segmentation.steps import (
+    Background,
+    Classify,
+    Close,
+    Combine,
+    Cut,
+    Dilate,
+    Erode,
+    Fill,
+    Gaussian,
+    Label,
+    Mask,
+    Match,
+    Median,
+    Open,
+    RemoveSmall,
+    Rings,
+    Select,
+    Step,
+    Threshold,
+)
+
+__all__ = [
+    "Background",
+    "Classify",
+    "Close",
+    "Combine",
+    "Cut",
+    "Dilate",
+    "Erode",
+    "Fill",
+    "Gaussian",
+    "Label",
+    "Mask",
+    "Match",
+    "Median",
+    "Node",
+    "Open",
+    "Recipe",
+    "RemoveSmall",
+    "Rings",
+    "Select",
+    "Step",
+    "Threshold",
+    "parse_recipe",
+]

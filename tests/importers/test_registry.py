@@ -143,13 +143,6 @@ def test_a_folder_of_nothing_known(tmp_path: Path, refused: Any) -> None:
         open_volume(Source(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["zarr.json", ".zattrs", ".zgroup"])
-def test_ome_zarr_is_said_not_to_be_read_yet(tmp_path: Path, name: str, refused: Any) -> None:
-    (tmp_path / name).write_text("{}")
-    with refused(FormatError, "SIL103", "OME-Zarr", "not read yet", fix="TIFF"):
-        open_volume(Source(tmp_path))
-
-
 def test_a_pipe_is_refused_not_waited_for(tmp_path: Path, refused: Any) -> None:
     os.mkfifo(tmp_path / "a.tif")
     with refused(FormatError, "SIL103", "no plain file", fix="give a file or a folder"):

@@ -175,7 +175,7 @@ def test_a_depth_axis_that_cannot_be_told_is_not_guessed(compute: Compute) -> No
     inside[5:30, 5:30, :] = 2
     said = reason(compute("electrode_thickness", inside, phases={2: "solid", 9: "outside"}))
     assert "along z and y" in said
-    assert "depth_axis" in said
+    assert "--depth-axis" in said
     found = compute("electrode_thickness", inside, phases={2: "solid", 9: "outside"}, depth_axis="+z")
     assert scalar(found).value == pytest.approx(25)
 

@@ -125,6 +125,8 @@ def test_the_founding_names_are_declared_with_units_versions_and_words() -> None
         "electrode_thickness_distribution": "1",
         "electrode_thickness_spread": "um",
         "electrode_tilt": "deg",
+        "islet_size": "um",
+        "islet_size_distribution": "1",
         "pore_interconnectivity": "1",
         "pore_surface_to_volume_ratio": "1/um",
         "pore_volume_fraction": "1",

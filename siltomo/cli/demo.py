@@ -1,0 +1,130 @@
+"""The demo: the whole chain on a synthetic study, and what the common mistakes look like."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from siltomo.cli.command import command, tell
+from siltomo.cli.reply import Reply, table
+
+if TYPE_CHECKING:
+    from siltomo.engine.demo import Demo
+    from siltomo.engine.demo_checks import Check
+
+__all__ = ["register"]
+
+
+class Size(StrEnum):
+    """How large the scans are."""
+
+    S = "S"
+    M = "M"
+    L = "L"
+
+
+Folder = Annotated[Path, typer.Argument(help="Folder to make; it becomes a catalog.")]
+PresetOption = Annotated[
+    Size,
+    typer.Option(
+        "--preset",
+        help="Size of the scans: S is a minute and 0.3 GB, L is the published size.",
+        case_sensitive=False,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed gives other electrodes.")]
+Broken = Annotated[
+    bool, typer.Option("--broken", help="Show the common mistakes, their errors, and what mends them.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "demo", csv=True)(demo)
+
+
+def demo(
+    directory: Folder = Path("siltomo-demo"),
+    preset: PresetOption = Size.S,
+    seed: Seed = 1,
+    broken: Broken = False,
+) -> Reply:
+    """Build a synthetic study whose true values are known, and run the whole chain on it.
+
+    Two formulations, scanned operando and after 0, 1, 5 and 25 cycles, micro and nano; no data are needed.
+    Every measured value stands beside the true one. Exit code 5 when one is beyond its limit.
+    """
+    if broken:
+        return _broken()
+    from siltomo.engine.demo import run_demo
+    from siltomo.engine.resources import kernels_are_compiled
+
+    if not kernels_are_compiled():
+        tell("first use on this machine: compiling the kernels takes some 30 s, once")
+    done = run_demo(directory, preset=preset.value, seed=seed, say=tell)
+    rows = [asdict(check) for check in done.checks]
+    beyond = [check for check in done.checks if not check.within]
+    warnings = [
+        f"{check.metric} of {check.of}: {check.measured:.4g} is beyond {check.gate} of {check.true:.4g} {check.unit}"
+        for check in beyond
+    ] + list(done.warnings)
+    data = {
+        "catalog": str(done.folder),
+        "records": dict(done.counts),
+        "tables": [str(path) for path in done.tables],
+        "checks": rows,
+    }
+    return Reply(data, _text(done), rows, warnings, exit_code=5 if beyond else 0)
+
+
+def _text(done: Demo) -> str:
+    by_metric: dict[str, list[Check]] = {}
+    for check in done.checks:
+        by_metric.setdefault(check.metric, []).append(check)
+    summary = [_worst(name, checks) for name, checks in by_metric.items()]
+    counts = ", ".join(f"{n} {kind.replace('_', ' ')}s" for kind, n in done.counts.items())
+    here = done.folder
+    return "\n".join(
+        [
+            table(summary),
+            "",
+            f"{here} is a catalog with {counts}; all values: {', '.join(map(str, done.tables))}",
+            "what to type next:",
+            f"  cd {here}",
+            "  siltomo catalog list --where \"mode == 'operando'\"",
+            "  siltomo compute metric crack_volume_fraction crack_width_median --where \"formulation == 'with-zn'\"",
+            "  siltomo compute metric electrode_porosity --explain",
+            "  siltomo cycling summary",
+            "  siltomo demo --broken",
+        ]
+    )
+
+
+def _worst(name: str, checks: list[Check]) -> dict[str, Any]:
+    """Summarise the checks of a metric by the one that is furthest off."""
+    worst = max(checks, key=lambda c: abs(c.measured - c.true))
+    return {
+        "metric": name,
+        "values": len(checks),
+        "within": sum(check.within for check in checks),
+        "gate": worst.gate,
+        "furthest off": worst.of,
+        "measured": worst.measured,
+        "true": worst.true,
+        "unit": worst.unit,
+    }
+
+
+def _broken() -> Reply:
+    from siltomo.cli.mistakes import make_mistakes
+
+    with tempfile.TemporaryDirectory(prefix="siltomo-demo-") as folder:
+        shown = make_mistakes(Path(folder))
+    rows = [asdict(one) for one in shown]
+    text = "\n\n".join(one.text for one in shown)
+    return Reply(rows, text, rows, exit_code=0 if all(one.mended for one in shown) else 5)

@@ -1,0 +1,243 @@
+"""The kinds of figures by name: what each takes, how its table is collected, how it is drawn."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.figures import BlocksDone, FigureTable, refuse_empty
+from siltomo.errors import BadInputError
+from siltomo.report.style import Width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["KINDS", "Drawing", "Kind", "draw_kind"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its data, not yet in a file."""
+
+    kind: str
+    found: FigureTable
+    draw: Callable[[], Figure]
+    """Draws it; what it has to tell goes to ``told``."""
+    told: list[str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of figure is made."""
+
+    make: Callable[..., Drawing]
+    """Takes the catalog, ``progress``, ``width`` and the options below."""
+    value: str = "value"
+    """The column that must hold something, else there is nothing to draw."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of what can be chosen."""
+        every = inspect.signature(self.make).parameters
+        return tuple(name for name in every if name not in ("catalog", "progress"))
+
+
+def draw_kind(
+    kind: str, catalog: Catalog, options: Mapping[str, Any], *, progress: BlocksDone | None = None
+) -> Drawing:
+    """Collect the table of a figure; the figure is drawn when asked.
+
+    Raises
+    ------
+    BadInputError
+        When there is no such kind, or it has no such option.
+    NotFoundError
+        When there is nothing to draw.
+    """
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadInputError(
+            f"there is no kind of figure {kind!r}{hint}; kinds: {', '.join(KINDS)}", fix="siltomo plot --help"
+        )
+    known = KINDS[kind]
+    for name in options:
+        if name not in known.options:
+            raise BadInputError(
+                f"a figure of kind {kind!r} has no option {name!r}; options: {', '.join(known.options)}",
+                fix=f"siltomo plot {kind} --help",
+            )
+    made = known.make(catalog, progress=progress, **options)
+    refuse_empty(made.found, value=known.value)
+    return made
+
+
+def _cycling(
+    catalog: Catalog, *, progress: Any, cell: Any = (), y: Any = ("capacity", "ce"), by: Any = "formulation",
+    width: Width = "double",
+) -> Drawing:  # fmt: skip
+    del progress  # cycles are read from records, at once
+    from siltomo.engine.figure_cycling import cycling_table
+    from siltomo.report.figure_cycling import cycling_figure
+
+    found = cycling_table(catalog, cell, quantities=y, by=by)
+    return Drawing("cycling", found, lambda: cycling_figure(found.table, found.formulations, width=width), [])
+
+
+def _voltage(
+    catalog: Catalog, *, progress: Any, cell: Any = (), cycle: Any = (1, 5, 25), width: Width = "double"
+) -> Drawing:
+    del progress
+    from siltomo.engine.figure_cycling import voltage_table
+    from siltomo.report.figure_cycling import voltage_figure
+
+    found = voltage_table(catalog, cell, cycles=cycle)
+    return Drawing("voltage", found, lambda: voltage_figure(found.table, found.formulations, width=width), [])
+
+
+def _operando(
+    catalog: Catalog, *, progress: Any, metric: Any = (), half: str = "delithiation", where: str | None = None,
+    width: Width = "double",
+) -> Drawing:  # fmt: skip
+    from siltomo.engine.figure_states import OPERANDO, operando_table
+    from siltomo.report.figure_states import operando_figure
+
+    found = operando_table(catalog, metric or OPERANDO, half=half, where=where, progress=progress)
+    return Drawing(
+        "operando",
+        found,
+        lambda: operando_figure(found.table, found.formulations, half=half, width=width),
+        [],
+    )
+
+
+def _expansion(
+    catalog: Catalog, *, progress: Any, cycle: Any = (), normalise: str = "initial", theory: bool = True,
+    cumulated: bool = True, where: str | None = None, width: Width = "double",
+) -> Drawing:  # fmt: skip
+    from siltomo.engine.figure_states import expansion_table
+    from siltomo.report.figure_states import cycle_figure
+
+    found = expansion_table(
+        catalog,
+        cycles=cycle,
+        normalised=normalise == "theoretical",
+        cumulated=cumulated,
+        where=where,
+        progress=progress,
+    )
+    return Drawing(
+        "expansion",
+        found,
+        lambda: cycle_figure(found.table, found.formulations, theory=theory, width=width),
+        [],
+    )
+
+
+def _gas(
+    catalog: Catalog, *, progress: Any, cycle: Any = (), where: str | None = None, width: Width = "double"
+) -> Drawing:
+    from siltomo.engine.figure_states import gas_table
+    from siltomo.report.figure_states import cycle_figure
+
+    found = gas_table(catalog, cycles=cycle, where=where, progress=progress)
+    return Drawing("gas", found, lambda: cycle_figure(found.table, found.formulations, width=width), [])
+
+
+def _cycles(
+    catalog: Catalog, *, progress: Any, panel: Any = (), where: str | None = "mode != 'operando'",
+    width: Width = "double",
+) -> Drawing:  # fmt: skip
+    from siltomo.engine.figure_cycles import CYCLES, cycles_table
+    from siltomo.report.figure_cycles import cycles_figure
+
+    found = cycles_table(catalog, panel or CYCLES, where=where, progress=progress)
+    return Drawing("cycles", found, lambda: cycles_figure(found.table, found.formulations, width=width), [])
+
+
+def _depth(
+    catalog: Catalog, *, progress: Any, where: str | None = "cycle > 0", width: Width = "double"
+) -> Drawing:
+    from siltomo.engine.figure_cycles import depth_table
+    from siltomo.report.figure_depth import depth_figure
+
+    found = depth_table(catalog, where=where, progress=progress)
+    return Drawing("depth", found, lambda: depth_figure(found.table, found.formulations, width=width), [])
+
+
+def _sei(catalog: Catalog, *, progress: Any, where: str | None = None, width: Width = "double") -> Drawing:
+    from siltomo.engine.figure_cycles import sei_table
+    from siltomo.report.figure_cycles import sei_figure
+
+    found = sei_table(catalog, where=where, progress=progress)
+    return Drawing("sei", found, lambda: sei_figure(found.table, found.formulations, width=width), [])
+
+
+def _slices(
+    catalog: Catalog, *, progress: Any, plane: Any = (), cycle: Any = (), where: str | None = "mode != 'operando'",
+    scalebar: str | None = None, width: Width = "double",
+) -> Drawing:  # fmt: skip
+    del progress
+    from siltomo.engine.figure_slices import PLANES, slices_table
+    from siltomo.model import In
+    from siltomo.report.figure_slices import slices_figure
+
+    bar = None if scalebar is None else In("um", gt=0).read(scalebar).value
+    found = slices_table(catalog, plane or PLANES, where=where, cycles=cycle)
+    images = found.extra["images"]
+    return Drawing("slices", found, lambda: slices_figure(found.table, images, width=width, bar_um=bar), [])
+
+
+def _histogram(
+    catalog: Catalog, *, progress: Any, scan: str, segmentation: str | None = None, width: Width = "single"
+) -> Drawing:
+    from siltomo.engine.figure_histogram import histogram_table
+    from siltomo.report.figure_histogram import histogram_figure
+
+    planes = None if progress is None else lambda done, total: progress(scan, done, total)
+    found = histogram_table(catalog, scan, segmentation=segmentation, progress=planes)
+    return Drawing("histogram", found, lambda: histogram_figure(found.table, width=width), [])
+
+
+def _render3d(
+    catalog: Catalog, *, progress: Any, phase: str = "crack", scale: Any = ("micro",), cycle: Any = (),
+    where: str | None = "mode != 'operando' and cycle > 0", largest: bool = True, azimuth: float = 35.0,
+    elevation: float = 25.0, own_renderer: bool = False, width: Width = "double",
+) -> Drawing:  # fmt: skip
+    del progress
+    from siltomo.engine.figure_render import render_table
+    from siltomo.report.figure_render import render_figure
+    from siltomo.report.render import Camera
+
+    found = render_table(catalog, phase=phase, scales=scale, cycles=cycle, where=where, largest=largest)
+    told: list[str] = []
+
+    def draw() -> Figure:
+        camera = Camera(azimuth, elevation)
+        figure, words = render_figure(
+            found.table, found.extra["meshes"], camera=camera, own=own_renderer, width=width
+        )
+        told.extend([words] if words else [])
+        return figure
+
+    return Drawing("render3d", found, draw, told)
+
+
+KINDS: dict[str, Kind] = {
+    "cycling": Kind(_cycling),
+    "voltage": Kind(_voltage, "voltage"),
+    "slices": Kind(_slices, "scan"),
+    "expansion": Kind(_expansion),
+    "operando": Kind(_operando),
+    "cycles": Kind(_cycles),
+    "depth": Kind(_depth, "height"),
+    "sei": Kind(_sei),
+    "gas": Kind(_gas),
+    "histogram": Kind(_histogram),
+    "render3d": Kind(_render3d),
+}
+"""Every kind of figure; the names are those of ``siltomo plot``."""
