@@ -291,11 +291,12 @@ def test_a_damaged_catalog_is_not_migrated(filled):
     assert tree(old.root) == before
 
 
-def test_migrating_may_be_killed_anywhere_and_repeated(filled, tmp_path, faulty_disk, crash):
+def test_migrating_may_be_killed_and_repeated(filled, tmp_path, faulty_disk, crash):
+    """At every fourth effect; at each of them in the slow part of test_faults.py."""
     old, n = make_old(filled), 0
     disk = None
     while disk is None or disk.fired:
-        n += 1
+        n += 4
         for mode in ("crash", "after", "torn"):
             work = tmp_path / "work"
             shutil.rmtree(work, ignore_errors=True)

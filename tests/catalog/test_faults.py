@@ -238,21 +238,27 @@ RECORD_CHANGES = ("put", "revise", "remove", "result")
 
 
 @pytest.mark.parametrize("name", RECORD_CHANGES)
-def test_a_fault_at_any_effect_of_a_record_change(name, bench, changes):
-    bench.sweep(changes[name])
+def test_a_fault_at_many_effects_of_a_record_change(name, bench, changes):
+    bench.sweep(changes[name], step=3)
 
 
+@pytest.mark.parametrize("name", RECORD_CHANGES)
+def test_a_power_cut_at_many_moments_of_a_record_change(name, bench, changes):
+    bench.cut_power(changes[name], step=3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORD_CHANGES)
 def test_a_power_cut_at_any_moment_of_a_record_change(name, bench, changes):
     bench.cut_power(changes[name])
 
 
 def test_a_fault_at_some_effects_of_adding_a_volume(bench, changes):
-    bench.sweep(changes["volume"], step=17)
+    bench.sweep(changes["volume"], step=19)
 
 
 def test_a_power_cut_at_some_moments_of_adding_a_volume(bench, changes):
-    bench.cut_power(changes["volume"], step=17)
+    bench.cut_power(changes["volume"], step=19)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -300,7 +306,7 @@ def test_a_dead_change_that_rotted_is_dropped(effect, bench, changes):
 
 @pytest.mark.parametrize("name", ["set scan", "files", "gc", "repair", "migrate"])
 def test_a_fault_at_some_effects_of_every_other_change(name, bench, changes):
-    bench.sweep(changes[name], step=9)
+    bench.sweep(changes[name], step=11)
 
 
 @pytest.mark.slow
