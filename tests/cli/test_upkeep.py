@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,10 @@ def test_migrate_brings_an_older_catalog_up(cli: Cli, two: Path) -> None:
     assert (done["from"], done["to"]) == (1, 2)
     assert done["copies_made"] >= 3
     assert cli("catalog", "verify", "--full").code == 0
+
+
+def test_a_list_needs_no_kernel() -> None:
+    """Numba and what stands on it would take as long as listing ten thousand scans."""
+    code = "import sys, siltomo.engine.upkeep, siltomo.engine.select; print({'numba', 'zarr'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

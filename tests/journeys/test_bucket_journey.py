@@ -24,8 +24,10 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir("beamtime")
-    yield "s3://beamtime/study"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(
+        "operando"
+    )  # servers of one process share their buckets
+    yield "s3://operando/study"
     server.stop()
 
 
@@ -45,7 +47,7 @@ def test_a_bucket_takes_scans_labels_and_metrics(cli: Cli, tmp_path: Path, bucke
     assert cli(*at, "segment", "import", "op1", "labels.npy", *phases).code == 0
     assert [row["id"] for row in cli(*at, "catalog", "list", "--json").data] == ["op1"]
     shown = cli(*at, "catalog", "show", "op1", "--json").data
-    assert shown["path"].startswith("s3://beamtime/study/objects/scan/op1.")
+    assert shown["path"].startswith("s3://operando/study/objects/scan/op1.")
     (row,) = cli(*at, "compute", "metric", "crack_volume_fraction", "--json").data
     assert (row["status"], row["value"]) == ("ok", pytest.approx(np.mean(labels == 1)))
     assert cli(*at, "catalog", "verify", "--full").code == 0
