@@ -13,6 +13,7 @@ from siltomo.cli import (
     cycling,
     demo,
     export,
+    figure,
     join,
     metrics,
     plot,
@@ -25,6 +26,8 @@ from siltomo.cli import (
     sheets,
     start,
     study,
+    upkeep,
+    view,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
 
@@ -67,6 +70,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 start.register(app)
 demo.register(app)
+upkeep.register(sheets.app)
 app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)
@@ -80,4 +84,6 @@ app.add_typer(study.app)
 app.add_typer(export.app)
 app.add_typer(plot.app)
 report.register(app)
+app.add_typer(figure.app)
+view.register(app)
 app.add_typer(schema.app)

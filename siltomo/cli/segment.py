@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, group, mending, progress_bar, the_catalog
+from siltomo.cli.command import command, damage_seen, group, mending, progress_bar, the_catalog
 from siltomo.cli.options import (
     AllowGaps,
     Dataset,
@@ -169,9 +169,11 @@ def list_(scan: OfScan = None) -> Reply:
     """List the segmentations."""
     from siltomo.engine.upkeep import list_segmentations
 
-    rows = list_segmentations(the_catalog(), scan)
+    catalog = the_catalog()
+    rows = list_segmentations(catalog, scan)
     shown = [{**row, "phases": ", ".join(f"{v}={n}" for v, n in row["phases"].items())} for row in rows]
-    return Reply(rows, table(shown), rows)
+    damage = damage_seen(catalog)
+    return Reply(rows, table(shown), rows, damage, exit_code=7 if damage else 0)
 
 
 register_commands(app)

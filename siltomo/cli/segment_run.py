@@ -70,11 +70,16 @@ def run(
     steps made from the same voxels are not made again. Exit code 7 when some scans failed.
     """
     from siltomo.engine.segmenting import run_recipe
+    from siltomo.segmentation.prepare import NoCutError
 
     order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature}, within)
     with mending(), progress_bar("segmenting") as progress:
         told = None if progress is None else lambda _, done, total: progress(done, total)
-        made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
+        try:
+            made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
+        except NoCutError as error:
+            error.fix = f"siltomo segment preview {' '.join(error.scans)} --recipe {recipe} -o preview.png"
+            raise
     rows = [row for one in made for row in _rows(one)]
     data = [_data(one) for one in made]
     warnings = [warning for one in made for warning in _warnings(one)]
@@ -116,7 +121,8 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture, within: Within 
         for v in p.verdicts
     ]
     cuts = "; ".join(f"step {p.step} cuts {', '.join(f'{c:.6g}' for c in p.cuts)}" for p in found.partings)
-    return Reply(data, f"wrote {output}: {found.trust}; {cuts}\n{table(verdicts)}", verdicts)
+    warnings = [] if found.labels else [found.partings[0].verdicts[0].reason]
+    return Reply(data, f"wrote {output}: {found.trust}; {cuts}\n{table(verdicts)}", verdicts, warnings)
 
 
 @command(app, "recipes", csv=True)

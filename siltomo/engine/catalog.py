@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from siltomo.catalog import CatalogStore, StoredRecord
-from siltomo.errors import BadInputError, NotFoundError
+from siltomo.errors import BadInputError, DamagedError, NotFoundError
 from siltomo.model import OUTSIDE, Cell, Formulation, Record, Scan, Segmentation, validated
 
 if TYPE_CHECKING:
@@ -100,17 +100,29 @@ class Catalog:
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
         self._recovered: list[str] | None = None
+        self._damaged: dict[str, DamagedError] = {}
 
     @property
     def path(self) -> Path:
         """The catalog's folder."""
         return self.store.root
 
+    @property
+    def absolute_path(self) -> Path:
+        """The catalog's folder, for tasks that run elsewhere."""
+        return self.store.absolute_root
+
     def __repr__(self) -> str:
         counts = ", ".join(
             f"{len(self.store.ids(kind))} {kind}s" for kind in ("cell", "scan", "segmentation")
         )
         return f"<siltomo catalog {str(self.path)!r}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """Show the catalog in a notebook: cells, their scans by state, small pictures."""
+        from siltomo.engine.notebook import catalog_html
+
+        return catalog_html(self)
 
     def begin_writing(self) -> tuple[str, ...]:
         """Settle, once, what killed commands left behind: what was whole is completed, the rest dropped.
@@ -144,9 +156,28 @@ class Catalog:
         return model.from_body(dict(stored.body))
 
     def records(self, model: type[R]) -> Iterator[R]:
-        """Return all records of a kind, in the order of their ids."""
+        """Return all records of a kind, in the order of their ids.
+
+        Raises
+        ------
+        DamagedError
+            After all others, when some cannot be read.
+        """
         for stored in self.store.all(model.kind):
             yield model.from_body(dict(stored.body))
+
+    def sound_records(self, model: type[R]) -> Iterator[R]:
+        """Return all records of a kind that can be read; :attr:`damaged` says what is left out."""
+        for stored in self.store.all(model.kind, damaged=self._note):
+            yield model.from_body(dict(stored.body))
+
+    def _note(self, error: DamagedError) -> None:
+        self._damaged[error.where] = error
+
+    @property
+    def damaged(self) -> tuple[DamagedError, ...]:
+        """What :meth:`sound_records` could not read so far, each with its place and the command that mends it."""
+        return tuple(self._damaged.values())
 
     def unknown(self, kind: str, id: str, *, where: str = "") -> NotFoundError:  # noqa: A002
         """Return the error for an id that the catalog does not have."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from siltomo.errors import BadInputError, RegistrationError, UnitError
@@ -85,6 +86,20 @@ class Metric:
     """Of a base metric in the plain form: its argument that takes the labels."""
     states: States
     """Of a derived metric: the states of a cell that get a row."""
+
+    def _repr_html_(self) -> str:
+        """Show the metric in a notebook: name, unit, definition, parameters."""
+        rows = "".join(
+            f"<tr><td style='text-align:left'><code>{escape(one.name)}</code></td>"
+            f"<td style='text-align:left'>{escape(str(one.default))}</td></tr>"
+            for one in self.parameters
+        )
+        table = f"<table><tr><th>parameter</th><th>default</th></tr>{rows}</table>" if rows else ""
+        assumed = f"<p>assumes that {escape(self.assume)}</p>" if self.assume else ""
+        return (
+            f"<div><b>{escape(self.name)}</b> [{escape(self.unit)}], {escape(self.kind)}, version {self.version}"
+            f"<pre style='white-space:pre-wrap'>{escape(self.description)}</pre>{assumed}{table}</div>"
+        )
 
     @cached_property
     def arguments(self) -> frozenset[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from html import escape
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,9 +52,19 @@ class Record(Model):
         return {
             name: mark.kind
             for name, field in cls.model_fields.items()
-            for mark in field.metadata
+            for mark in (*field.metadata, *_marks(field.annotation))
             if isinstance(mark, Ref)
         }
+
+    def _repr_html_(self) -> str:
+        """Show the record in a notebook: its fields, quantities with their unit."""
+        body = {name: value for name, value in self.body().items() if name != "schema"}
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{_shown(value)}</td></tr>"
+            for name, value in body.items()
+            if value not in ("", [], {})
+        )
+        return f"<table><caption>{escape(self.kind)} {escape(self.id)}</caption>{rows}</table>"
 
     def body(self) -> dict[str, Any]:
         """Return the record as plain JSON values, quantities as text with their unit."""
@@ -69,3 +81,20 @@ class Record(Model):
                 where=f"{cls.kind} {body.get('id')}",
             )
         return cls.model_validate(known)
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a record's body as HTML: parts on lines of their own."""
+    if isinstance(value, dict):
+        return "<br>".join(f"{escape(str(name))}: {_shown(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return "<br>".join(_shown(part) for part in value)
+    return escape(str(value))
+
+
+def _marks(annotation: object) -> Iterator[object]:
+    """Yield what the members of a union are annotated with: ``Annotated[Id, Ref(...)] | None``."""
+    if get_origin(annotation) is Annotated:
+        yield from annotation.__metadata__  # type: ignore[attr-defined]
+    for inner in get_args(annotation):
+        yield from _marks(inner)

@@ -11,7 +11,7 @@ import numpy as np
 from siltomo.engine.figure_slices import PlaneImage
 from siltomo.engine.figures import plain_rows
 from siltomo.report.panels import key
-from siltomo.report.style import Width, blank, phase_colour, siltomo_style
+from siltomo.report.style import Width, blank, phase_colour, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def slices_figure(
     ratios = [height / across for height, across in sizes]
     with siltomo_style():
         figure = blank(width, columns=len(cycles), height=(sum(ratios) + 0.12 * len(down)))
-        figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
+        spacing(figure, h_pad=0.02, w_pad=0.02)
         panels = figure.subplots(len(down), len(cycles), squeeze=False, gridspec_kw={"height_ratios": ratios})
         for r, one in enumerate(down):
             for c, cycle in enumerate(cycles):

@@ -15,7 +15,7 @@ from siltomo.report.panels import (
     series_of,
     shade_resolution,
 )
-from siltomo.report.style import Width, axis_label, blank, letter, looks, siltomo_style
+from siltomo.report.style import Width, axis_label, blank, letter, looks, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def cycle_figure(
     count = len(cycles) + (not cumulated.empty)
     with siltomo_style():
         figure = blank(width, columns=count, height=1.05 if count > 2 else 0.8)
-        figure.set_layout_engine("constrained", w_pad=0.02)
+        spacing(figure, w_pad=0.02)
         parts = figure.subfigures(1, count, squeeze=False).ravel()
         tops = []
         for n, (part, cycle) in enumerate(zip(parts, cycles, strict=False)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PHASE_COLOURS",
+    "WIDTHS",
     "Look",
     "Width",
     "axis_label",
     "blank",
+    "drawn_into",
     "letter",
     "looks",
     "phase_colour",
     "quantity_words",
     "shown",
     "siltomo_style",
+    "spacing",
     "unit_text",
 ]
 
@@ -32,7 +36,7 @@ Width = Literal["single", "double"]
 """One or two columns of a journal."""
 
 _MM = 1 / 25.4
-_WIDTHS = {"single": 89 * _MM, "double": 183 * _MM}
+WIDTHS = {"single": 89 * _MM, "double": 183 * _MM}
 
 # black, then the colour-blind set of Okabe and Ito (2008), most different ones first
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -160,14 +164,50 @@ def siltomo_style() -> Iterator[None]:
         yield
 
 
+_canvas: ContextVar[Any] = ContextVar("canvas", default=None)
+_first_letter: ContextVar[int] = ContextVar("first_letter", default=0)
+_last_letter: ContextVar[list[int]] = ContextVar("last_letter")
+
+
+@contextmanager
+def drawn_into(part: Any, first: int = 0) -> Iterator[list[int]]:
+    """Draw what follows into a part of a larger figure, its panels named from a letter on.
+
+    Yields a list whose last entry is the number of the last letter, -1 where none was drawn.
+    """
+    last = [-1]
+    tokens = _canvas.set(part), _first_letter.set(first), _last_letter.set(last)
+    try:
+        yield last
+    finally:
+        for variable, token in zip((_canvas, _first_letter, _last_letter), tokens, strict=True):
+            variable.reset(token)
+
+
 def blank(width: Width, *, height: float = 0.7, rows: int = 1, columns: int = 1) -> Figure:
-    """Return an empty figure of a journal's column width; height is in widths of one panel, per row."""
+    """Return an empty figure of a journal's column width; height is in widths of one panel, per row.
+
+    Inside `drawn_into` it is the part of the larger figure.
+    """
     from matplotlib.figure import Figure
 
-    across = _WIDTHS[width]
+    part: Figure | None = _canvas.get()
+    if part is not None:
+        return part
+    across = WIDTHS[width]
     return Figure(figsize=(across, across / columns * height * rows), layout="constrained")
+
+
+def spacing(figure: Figure, **pads: float) -> None:
+    """Set the space around panels, where the figure is not part of a larger one."""
+    if _canvas.get() is None:
+        figure.set_layout_engine("constrained", **pads)
 
 
 def letter(axes: Axes, number: int) -> None:
     """Name a panel a), b), ... above its upper left corner."""
+    number += _first_letter.get()
+    last = _last_letter.get(None)
+    if last is not None:
+        last.append(number)
     axes.set_title(f"{chr(ord('a') + number)})", loc="left", fontweight="bold")

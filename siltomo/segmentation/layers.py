@@ -70,8 +70,9 @@ class Layers(Step):
     """Whether the layers end at the fitted planes, or at the surfaces as they are seen."""
     bridge: Annotated[Quantity, In("um", gt=0)] | None = None
     """With ``follow: surface``: the surfaces are smoothed over this length, and carried over cracks."""
-    refine: bool = True
-    """Whether to move each plane onto the middle of the blurred step in the greys across it."""
+    refine: bool = False
+    """Whether to move each plane onto the middle of the blurred step in the greys across it. Better than a voxel in a
+    dense electrode; wide cracks just below a surface darken its mean grey and pull the plane off by a voxel or two."""
 
     @property
     def layers(self) -> dict[str, GreyRange | tuple[int, ...]]:

@@ -27,7 +27,7 @@ from siltomo.segmentation.spectrum import Spectrum, otsu_cuts, separability, spe
 from siltomo.segmentation.steps import Classify, Cut, Fill, Match, RemoveSmall, Threshold
 from siltomo.segmentation.verdicts import FRACTION_BIAS, series_verdicts, threshold_verdicts, worst
 
-__all__ = ["Classifying", "Fit", "Learnt", "learn", "node_histogram"]
+__all__ = ["Classifying", "Fit", "Learnt", "NoCutError", "learn", "node_histogram"]
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, and how many slabs of how many are done."""
@@ -41,6 +41,14 @@ class Fit:
     spectrum: Spectrum
     mixture: Mixture
     cuts: tuple[float, ...]
+
+
+class NoCutError(BadInputError):
+    """A histogram has no cut of the kind that is asked for; its fit can still be looked at."""
+
+    def __init__(self, message: str, scans: tuple[str, ...], fit: Fit) -> None:
+        super().__init__(message, code="SIL171")
+        self.scans, self.fit = scans, fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +189,11 @@ def _learn_threshold(
     if series:
         joined = spectrum_of(_joined(spectra))
         fit = fit_mixture(joined, step.classes, partial_volume=step.partial_volume)
-        cuts = _cuts(node, step, joined, fit, ", ".join(names))
+        cuts = _cuts(node, step, joined, fit, tuple(names))
         shared = (cuts, series_verdicts(names, [m for _, _, m in found]))
     made = []
     for work, (name, spectrum, mixture) in zip(works, found, strict=True):
-        cuts, more = shared or (_cuts(node, step, spectrum, mixture, name), ())
+        cuts, more = shared or (_cuts(node, step, spectrum, mixture, (name,)), ())
         by_otsu = step.method == "otsu"
         verdicts = (*threshold_verdicts(spectrum, mixture, cuts, by_otsu=by_otsu), *more)
         work.facts[node.index] = cuts
@@ -216,7 +224,9 @@ def _found_classes(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]
     )
 
 
-def _cuts(node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, names: str) -> tuple[float, ...]:
+def _cuts(
+    node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, scans: tuple[str, ...]
+) -> tuple[float, ...]:
     """Return the cuts of a step; refuse where there is none of the name that is asked for."""
     if step.method == "otsu":
         return otsu_cuts(spectrum, step.classes)
@@ -234,11 +244,11 @@ def _cuts(node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, nam
         Cut.VALLEY: "the histogram has no valley between them",
         Cut.OTSU: "two of the fitted means coincide",
     }[wanted]
-    raise BadInputError(
-        f"{node.words}: the histogram of {names} has no cut {str(wanted)!r} between the fitted classes at "
+    raise NoCutError(
+        f"{node.words}: the histogram of {', '.join(scans)} has no cut {str(wanted)!r} between the fitted classes at "
         f"{means}: {why}",
-        code="SIL141",
-        fix="siltomo segment preview SCAN --recipe RECIPE -o preview.png",
+        scans,
+        Fit(node.index + 1, spectrum, mixture, ()),
     )
 
 

@@ -289,3 +289,24 @@ def test_cracks_are_fractions_of_the_electrode_and_gas_of_the_separator(
     refused = cli("segment", "run", "inner", "--recipe", "electrode-layers", "--json")
     assert refused.code != 0
     assert "the layers of scan inner cannot be told" in refused.error["message"]
+
+
+def test_where_no_cut_exists_the_picture_shows_why(
+    cli: Cli, series: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Greys of one class only: the run is refused, and the command it names draws histogram and fit."""
+    noise = np.random.default_rng(3).normal(120, 10, (32, 32, 32))
+    np.save(tmp_path / "plain.npy", np.rint(noise).astype(np.uint8))
+    where = ("--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "electrode")
+    state = ("--cycle", 2, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "plain")
+    assert cli("catalog", "add", "plain.npy", *where, *state).code == 0
+    recipe = write(
+        tmp_path, "recipe: mine\nsteps:\n  - threshold: {cut: valley}\n  - label: {1: crack, 2: solid}\n"
+    )
+    refused = cli("segment", "run", "plain", "--recipe", recipe, "--json")
+    assert (refused.code, refused.error["code"]) == (3, "SIL171")
+    assert refused.error["fix"] == f"siltomo segment preview plain --recipe {recipe} -o preview.png"
+    shown = cli("segment", "preview", "plain", "--recipe", recipe, "-o", "preview.png", "--json")
+    assert (shown.data["trust"], shown.data["shares_of_these_planes"]) == ("bad", {})
+    assert "has no cut 'valley'" in shown.envelope["warnings"][0]
+    assert (tmp_path / "preview.png").stat().st_size > 10_000

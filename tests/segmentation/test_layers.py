@@ -21,7 +21,7 @@ from siltomo.segmentation.greys import GreyRange
 Make = Callable[..., Any]
 SHAPE = (80, 56, 48)
 NAMES = Label(phases={1: "collector", 2: "electrode", 3: "separator"})
-GREYS = Layers(collector="160..", separator="..80", electrode="80..160")
+GREYS = Layers(collector="160..", separator="..80", electrode="80..160", refine=True)
 
 
 def cell(tilt: float, *, noise: float = 8, cracks: float = 0.1, low: float = 16.3) -> Any:
@@ -75,7 +75,7 @@ def test_layers_by_greys_and_by_classes_are_the_same(learnt: Make, labels: Make)
     grey, truth, _ = cell(3)
     by_classes = (
         Threshold(method="values", values=(80.0, 160.0)),
-        Layers(collector=3, electrode=2, separator=1),
+        Layers(collector=3, electrode=2, separator=1, refine=True),
     )
     found = [
         labels(learnt(Recipe(name="r", steps=(*steps, NAMES)), grey)[0]) for steps in ((GREYS,), by_classes)

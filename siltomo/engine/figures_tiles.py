@@ -1,0 +1,127 @@
+"""Tiles of planes from a catalog's pyramids: what a viewer streams, for volumes larger than memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siltomo.engine.catalog import Catalog
+from siltomo.errors import BadInputError, NotFoundError
+from siltomo.model import OUTSIDE, Scan, Segmentation
+
+__all__ = ["TILE", "Tiles"]
+
+TILE = 256
+"""Side of a tile in pixels."""
+_ACROSS = {"xy": 0, "xz": 1, "yz": 2}
+_KEPT = 600
+"""Tiles that are kept in memory, some 40 MB of 8-bit greys."""
+
+
+@dataclass(frozen=True)
+class _Level:
+    shape: tuple[int, int, int]
+    edges_um: tuple[float, float, float]
+
+
+class Tiles:
+    """The tiles of a scan and of one of its segmentations.
+
+    Parameters
+    ----------
+    segmentation
+        Whose phases lie over the greys; the scan's first without it.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such scan or segmentation.
+    BadInputError
+        When the scan has no voxels, or the segmentation is of another scan.
+    """
+
+    def __init__(self, catalog: Catalog, scan: str, *, segmentation: str | None = None) -> None:
+        self.scan = catalog.record(Scan, scan)
+        if self.scan.volume is None:
+            raise BadInputError(
+                f"scan {scan!r} is declared without voxels", fix=f"siltomo catalog show {scan}"
+            )
+        here = [s for s in catalog.segmentations_of(scan) if s.variant_of is None and s.volume is not None]
+        if segmentation is not None:
+            labels = catalog.record(Segmentation, segmentation)
+            if labels.scan != scan:
+                raise BadInputError(
+                    f"segmentation {segmentation!r} is of scan {labels.scan!r}, not of {scan!r}",
+                    fix=f"siltomo segment list --scan {scan}",
+                )
+            here = [labels]
+        self.labels = here[0] if here else None
+        stored = catalog.stored(Scan, scan)
+        levels = range(self.scan.volume.levels)
+        self._greys = [catalog.store.open_volume(stored, level=n) for n in levels]
+        self._marks: list[Any] = []
+        if self.labels is not None:
+            marked = catalog.stored(Segmentation, self.labels.id)
+            self._marks = [catalog.store.open_volume(marked, level=n) for n in levels]
+        self.phases = () if self.labels is None else tuple(n for n in self.labels.phase_names if n != OUTSIDE)
+        self.levels = [self._level(array.shape) for array in self._greys]
+        self._read = lru_cache(_KEPT)(self._read_now)
+
+    def _level(self, shape: tuple[int, ...]) -> _Level:
+        assert self.scan.volume is not None  # refused in the constructor
+        edges = [
+            e * a / b for e, a, b in zip(self.scan.voxel_size.um, self.scan.volume.shape, shape, strict=True)
+        ]
+        return _Level((shape[0], shape[1], shape[2]), (edges[0], edges[1], edges[2]))
+
+    def grey(self, level: int, axes: str, index: int, row: int, column: int) -> NDArray[Any]:
+        """Return the greys of a tile, of shape (rows, columns), at most `TILE` each.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such tile.
+        """
+        return self._read((level, axes, index), (row, column), False)
+
+    def marks(self, level: int, axes: str, index: int, row: int, column: int) -> NDArray[np.uint8]:
+        """Return the phases of a tile: 0 for none, n for the n-th of ``phases``.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such tile, or no segmentation.
+        """
+        return self._read((level, axes, index), (row, column), True)
+
+    def _read_now(self, plane: tuple[int, str, int], place: tuple[int, int], marks: bool) -> NDArray[Any]:
+        (level, axes, index), (row, column) = plane, place
+        arrays = self._marks if marks else self._greys
+        if axes not in _ACROSS or not 0 <= level < len(arrays):
+            raise NotFoundError(f"there is no level {level} across {axes!r}")
+        array, across = arrays[level], _ACROSS[axes]
+        sides = [n for axis, n in enumerate(array.shape) if axis != across]
+        inside = 0 <= index < array.shape[across] and all(
+            0 <= at * TILE < side for at, side in zip((row, column), sides, strict=True)
+        )
+        if not inside:
+            raise NotFoundError(f"there is no tile {row}, {column} in plane {index} of level {level}")
+        spans = [slice(at * TILE, (at + 1) * TILE) for at in (row, column)]
+        spans.insert(across, slice(index, index + 1))
+        tile = np.asarray(array[tuple(spans)]).squeeze(axis=across)
+        if not marks or self.labels is None:
+            return tile
+        made = np.zeros(tile.shape, np.uint8)
+        for number, name in enumerate(self.phases, 1):
+            made[np.isin(tile, self.labels.values_of(name))] = number
+        return made
+
+    def histogram(self, bins: int = 128) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the greys of the coarsest level: counts and edges of the bins."""
+        coarse = np.asarray(self._greys[-1][:]).astype(float)
+        counts, edges = np.histogram(coarse[np.isfinite(coarse)], bins)
+        return counts.astype(np.int64), edges

@@ -1,0 +1,136 @@
+"""The viewer's tiles are the voxels, and only this machine gets them."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from siltomo.engine.catalog import open_catalog
+from siltomo.engine.figures_tiles import Tiles
+from siltomo.errors import BadInputError, NotFoundError
+from siltomo.report.viewer import make_server
+
+
+@pytest.fixture
+def tiles(study):
+    return Tiles(open_catalog(study), "op1")
+
+
+@pytest.fixture
+def served(tiles):
+    server = make_server(tiles)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def get(url, **headers):
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        return answer.read(), answer.headers
+
+
+@pytest.mark.parametrize(("axes", "index"), [("xy", 7), ("xz", 9), ("yz", 3)])
+def test_tiles_are_the_voxels(tiles, labels, axes, index):
+    across = {"xy": 0, "xz": 1, "yz": 2}[axes]
+    plane = np.take(labels, index, axis=across)
+    assert np.array_equal(tiles.grey(0, axes, index, 0, 0), (plane * 60).astype(np.uint8))
+    marks = tiles.marks(0, axes, index, 0, 0)
+    assert tiles.phases == ("crack", "solid")
+    assert np.array_equal(marks, np.where(plane == 3, 0, plane))
+
+
+@pytest.mark.parametrize(
+    "place", [(9, "xy", 0, 0, 0), (0, "xy", 40, 0, 0), (0, "xy", 0, 1, 0), (0, "zz", 0, 0, 0)]
+)
+def test_a_tile_that_is_not_there_is_refused(tiles, place):
+    with pytest.raises(NotFoundError):
+        tiles.grey(*place)
+
+
+def test_the_window_is_applied_and_phases_are_coloured(served, labels):
+    body, _ = get(f"{served}/grey/0/xy/7/0/0.png?low=60&high=120")
+    with Image.open(io.BytesIO(body)) as picture:
+        assert np.array_equal(np.asarray(picture), np.where(labels[7] == 1, 0, 255))
+    body, _ = get(f"{served}/marks/0/xy/7/0/0.png")
+    with Image.open(io.BytesIO(body)) as picture:
+        alpha = np.asarray(picture)[..., 3]
+    assert np.array_equal(alpha, np.select([labels[7] == 1, labels[7] == 2], [254, 253], 0))
+    info = json.loads(get(f"{served}/info.json")[0])
+    assert info["levels"][0] == {"shape": [40, 24, 20], "edges": [0.5, 0.5, 0.5]}
+
+
+def test_only_this_machine_is_answered(tiles, served):
+    with make_server(tiles) as bound:
+        assert bound.server_address[0] == "127.0.0.1"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        get(f"{served}/info.json", Host="evil.example")
+    _, headers = get(served + "/")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/grey/0/xy/7/0/0.png", "/grey/0/xy/99/0/0.png?low=0&high=1", "/../x"]
+)
+def test_nothing_else_is_served(served, path):
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        get(served + path)
+
+
+def test_a_port_that_is_taken_is_said(tiles, served):
+    with pytest.raises(BadInputError, match="cannot be used"):
+        make_server(tiles, port=int(served.rsplit(":", 1)[1]))
+
+
+def test_the_page_shows_a_plane(served):
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.goto(served + "/")
+        page.wait_for_selector("#view[data-state*=whole]")
+        first = page.get_attribute("#view", "data-state")
+        pixels = page.locator("#view").screenshot()
+        page.focus("#view")
+        for key in ("PageUp", "+"):
+            page.keyboard.press(key)
+        page.wait_for_function("s => document.getElementById('view').dataset.state !== s", arg=first)
+        page.get_by_label("crack").uncheck()
+        page.select_option("#axes", "xz")
+        page.wait_for_selector("#view[data-state^=xz][data-state*=whole]")
+        assert page.locator("#view").screenshot() != pixels
+        browser.close()
+    assert not wrong
+
+
+@pytest.mark.parametrize("program", ["napari", "neuroglancer", "fiji"])
+def test_other_programs_get_what_opens_it(cli, study, program):
+    data = cli("view", "op1", "--in", program, "--json").data
+    assert data["volume"].endswith("image.ome.zarr")
+    assert (study / data["volume"]).exists()
+    if program == "fiji":
+        assert data["volume"] in (study / data["file"]).read_text("utf-8")
+    else:
+        assert data["volume"].rsplit("/", 1)[0] in data["command"]
+
+
+def test_a_scan_that_is_not_there_is_said(cli, study):
+    answer = cli("view", "op9", "--json")
+    assert answer.code == 4
+    assert "op9" in answer.error["message"]
