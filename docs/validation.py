@@ -15,8 +15,8 @@ START, END = "<!-- measured by docs/validation.py -->", "<!-- end -->"
 
 def table(rungs: Iterable[Rung]) -> str:
     lines = [
-        "| metric | scan | unit | " + " | ".join(RUNGS) + " | gate |",
-        "|---|---|---|" + "---|" * (len(RUNGS) + 1),
+        "| metric | scan | unit | " + " | ".join(RUNGS) + " | verdict | gate |",
+        "|---|---|---|" + "---|" * (len(RUNGS) + 2),
     ]
     for rung in rungs:
         cells = []
@@ -24,7 +24,9 @@ def table(rungs: Iterable[Rung]) -> str:
             value = rung.values[name]
             beyond = rung.within.get(name) is False
             cells.append("-" if value is None else f"**{value:.4g}**" if beyond else f"{value:.4g}")
-        lines.append(f"| {rung.metric} | {rung.of} | {rung.unit} | {' | '.join(cells)} | {rung.gate} |")
+        lines.append(
+            f"| {rung.metric} | {rung.of} | {rung.unit} | {' | '.join(cells)} | {rung.verdict} | {rung.gate} |"
+        )
     return "\n".join(lines)
 
 

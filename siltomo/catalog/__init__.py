@@ -1,12 +1,12 @@
 """The folder that holds records and volumes, and loses nothing."""
 
 from siltomo.catalog.content import ContentHasher, content_of
+from siltomo.catalog.damage import Damage
 from siltomo.catalog.faults import voxel_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.records import StoredRecord, VolumeRef
 from siltomo.catalog.recovery import Recovered
 from siltomo.catalog.store import CatalogStore
-from siltomo.catalog.verify import Damage
 from siltomo.catalog.volumes import LabelClass, VolumeFacts, VolumeSpec
 
 __all__ = [

@@ -47,9 +47,9 @@ def fill_bag(
     sums, sizes = manifest_texts(files)
     transaction.store(bag / SIZES, sizes)
     transaction.store(bag / MANIFEST, sums)
-    for name, what in bag_problems(bag, files, full=True):
+    for name, what in bag_problems(transaction.fs, bag, files, full=True):
         raise DamagedError(f"the disk does not give back what was written: {what}", where=str(bag / name))
-    compare_with_source(open_level(bag / path, volume_files(files, path), 0), facts.content)
+    compare_with_source(open_level(transaction.fs, bag / path, volume_files(files, path), 0), facts.content)
     volume = VolumeRef(
         bag=transaction.bag_name(id_),
         path=path,
@@ -79,7 +79,7 @@ def fill_file_bag(transaction: Transaction, id_: str, files: Mapping[str, bytes]
     sums, sizes = manifest_texts(facts)
     transaction.store(bag / SIZES, sizes)
     transaction.store(bag / MANIFEST, sums)
-    for name, what in bag_problems(bag, facts, full=True):
+    for name, what in bag_problems(transaction.fs, bag, facts, full=True):
         raise DamagedError(f"the disk does not give back what was written: {what}", where=str(bag / name))
     digest = hashlib.sha256(sums).hexdigest()
     size = sum(fact.size for fact in facts.values())

@@ -1,20 +1,23 @@
-"""The one door to the disk: every durable effect of the catalog is a method of :class:`FileSystem`.
+"""The one door to the storage: all that the catalog reads or changes is a method of :class:`FileSystem`.
 
-Tests put a failing disk behind it (crash, torn write, full, broken) and count the calls, so nothing else in
-this package may create, change, rename or remove a file.
+Tests put a failing disk behind it (crash, torn write, full, broken) and count the calls, and other stores
+stand behind the same methods, so nothing else in this package may look at, create, change, rename or remove
+a file. A path is a name here: only the file system knows what it means.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["FileSystem", "Lock", "listing"]
+__all__ = ["FileSystem", "Lock"]
 
 try:
     import fcntl
@@ -27,6 +30,78 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 class FileSystem:
     """A local disk. Each method is one effect; what is not synced may be lost in a power cut."""
+
+    is_disk = True
+    """Whether there are folders, and renames of them; else only keys."""
+
+    # ------------------------------------------------------------------ looking
+
+    def read(self, path: Path | str) -> bytes:
+        """Return the bytes of a file; ``FileNotFoundError`` when there is none."""
+        with open(path, "rb") as file:  # noqa: PTH123 -- a path object takes as long as the call
+            return file.read()
+
+    def read_each(self, paths: Sequence[str]) -> Iterator[bytes]:
+        """Yield the bytes of files, in their order."""
+        return map(self.read, paths)
+
+    def read_part(self, path: Path, start: int | None, stop: int | None) -> bytes:
+        """Return a part of a file; a negative start counts from the end."""
+        return self.read(path)[start:stop]
+
+    def names(self, path: Path | str) -> list[str]:
+        """Return the sorted names in a folder; none when there is no such folder."""
+        try:
+            return sorted(os.listdir(path))  # noqa: PTH208 -- as above
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def folders(self, path: Path) -> Iterator[tuple[str, list[str]]]:
+        """Yield each folder in a folder with the sorted names in it, in the order of their names."""
+        above = os.fspath(path)
+        for name in self.names(path):
+            try:
+                inner = sorted(os.listdir(f"{above}/{name}"))  # noqa: PTH208 -- as above
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield name, inner
+
+    def tree(self, path: Path) -> list[str]:
+        """Return the path, below a folder and with ``/``, of everything in it that is no folder."""
+        return [
+            (Path(folder) / name).relative_to(path).as_posix()
+            for folder, _, names in os.walk(path)
+            for name in names
+        ]
+
+    def exists(self, path: Path) -> bool:
+        """Return whether there is such a file or folder."""
+        return path.exists()
+
+    def is_folder(self, path: Path) -> bool:
+        """Return whether there is such a folder."""
+        return path.is_dir()
+
+    def size(self, path: Path) -> int:
+        """Return the bytes of a file; ``FileNotFoundError`` when there is none."""
+        return path.stat().st_size
+
+    def sha256(self, path: Path) -> str:
+        """Return the sha256 of a file, read from the disk rather than from memory where the system allows."""
+        with path.open("rb") as file:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def address(self, path: Path) -> str:
+        """Return how other programs name a file or folder."""
+        return str(path)
+
+    def local(self, path: Path) -> Path:
+        """Return where other programs can open a file."""
+        return path
+
+    # ------------------------------------------------------------------ changing
 
     def mkdir(self, path: Path) -> None:
         """Make a folder and those above it; durable once its parents are synced."""
@@ -61,6 +136,10 @@ class FileSystem:
         if new.exists():
             raise FileExistsError(errno.EEXIST, "already there", str(new))
         old.rename(new)
+
+    def replace(self, old: Path, new: Path) -> None:
+        """Put a file in the place of another, at once; only mending does so."""
+        old.replace(new)
 
     def link(self, old: Path, new: Path) -> None:
         """Give a file a second name: whole at once, and an error when the name is taken.
@@ -128,14 +207,6 @@ class Lock:
     def _remove(self) -> None:
         with suppress(OSError):  # recovery sweeps it; what was done under the lock is done
             self._fs.unlink(self.path)
-
-
-def listing(path: Path) -> list[str]:
-    """Return the sorted names in a folder; none when there is no such folder."""
-    try:
-        return sorted(entry.name for entry in os.scandir(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _move_exclusively(old: Path, new: Path) -> None:

@@ -6,17 +6,34 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["IMAGE", "LABELS", "MANIFEST", "RECORD", "SIZES", "Layout", "revision_of"]
+__all__ = [
+    "COPY",
+    "IMAGE",
+    "LABELS",
+    "MANIFEST",
+    "RECORD",
+    "SIZES",
+    "Layout",
+    "copied_revision",
+    "revision_of",
+]
 
 IMAGE, LABELS = "image.ome.zarr", "labels.ome.zarr"
-MANIFEST, SIZES, RECORD = "manifest-sha256.txt", "manifest-size.txt", "record.json"
+MANIFEST, SIZES, RECORD, COPY = "manifest-sha256.txt", "manifest-size.txt", "record.json", "copy.json"
 _REVISION = re.compile(r"([0-9]{6})\.json")
+_COPY = re.compile(r"([0-9]{6})\.([0-9a-f]{22})\.json")
 
 
 def revision_of(name: str) -> int | None:
     """Return the revision that a record file's name states; None for any other file."""
     found = _REVISION.fullmatch(name)
     return int(found[1]) if found else None
+
+
+def copied_revision(name: str) -> tuple[int, str] | None:
+    """Return the revision and the transaction that a spare copy's name states; None for any other file."""
+    found = _COPY.fullmatch(name)
+    return (int(found[1]), found[2]) if found else None
 
 
 def record_name(revision: int) -> str:
@@ -46,6 +63,19 @@ class Layout:
         return self.root / "objects"
 
     @property
+    def copies(self) -> Path:
+        """``copies/<kind>/<id>/000001.<transaction>.json`` and ``copies/result/<k2>/<key>.<transaction>.json``.
+
+        A second copy of each record that has none in a bag: what it says can be restored, and a record that
+        is deleted is missed.
+        """
+        return self.root / "copies"
+
+    def place(self, transaction: str) -> Path:
+        """Return the file in which a change says where its bag is, when that is not in staging."""
+        return self.staging / transaction / "place"
+
+    @property
     def staging(self) -> Path:
         """``staging/<transaction>/``: what is being written; no reader looks here."""
         return self.root / "staging"
@@ -62,7 +92,7 @@ class Layout:
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folders that a new catalog starts with."""
-        return (self.records, self.objects, *self.private())
+        return (self.records, self.copies, self.objects, *self.private())
 
     def private(self) -> tuple[Path, ...]:
         """Return the folders that only writers look into; mostly empty, so a copy may lack them."""
@@ -79,6 +109,16 @@ class Layout:
     def result(self, key: str) -> Path:
         """Return the file of a metric result."""
         return self.records / "result" / key[:2] / f"{key}.json"
+
+    def copy(self, kind: str, id_: str, revision: int, transaction: str) -> Path:
+        """Return the spare copy of a revision, or of a result, that a transaction made."""
+        if kind == "result":
+            return self.copies / kind / id_[:2] / f"{id_}.{transaction}.json"
+        return self.copies / kind / id_ / f"{revision:06d}.{transaction}.json"
+
+    def home(self, kind: str, id_: str, revision: int) -> Path:
+        """Return the file of one revision, or of a result."""
+        return self.result(id_) if kind == "result" else self.record(kind, id_, revision)
 
     def bag(self, kind: str, name: str) -> Path:
         """Return the folder of a bag."""

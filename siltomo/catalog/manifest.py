@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.layout import MANIFEST, RECORD, SIZES
 from siltomo.errors import DamagedError
 
 __all__ = [
     "FileFact",
     "bag_problems",
-    "file_sha256",
     "is_litter",
     "manifest_texts",
     "read_manifest",
@@ -41,7 +40,7 @@ def manifest_texts(files: Mapping[str, FileFact]) -> tuple[bytes, bytes]:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items())).encode(), sizes
 
 
-def read_manifest(bag: Path, digest: str) -> dict[str, FileFact]:
+def read_manifest(fs: FileSystem, bag: Path, digest: str) -> dict[str, FileFact]:
     """Return the files that a bag should hold, once its lists are proved to be those of the record.
 
     Raises
@@ -49,18 +48,22 @@ def read_manifest(bag: Path, digest: str) -> dict[str, FileFact]:
     DamagedError
         When a list is missing or differs from what was written.
     """
-    sums = _read_list(bag / MANIFEST, digest)
-    sizes = _read_list(bag / SIZES, sums.pop(SIZES, ""))
+    sums = _read_list(fs, bag / MANIFEST, digest)
+    sizes = _read_list(fs, bag / SIZES, sums.pop(SIZES, ""))
     return {path: FileFact(int(sizes[path]), digest) for path, digest in sums.items()}
 
 
-def _read_list(path: Path, digest: str) -> dict[str, str]:
+def _read_list(fs: FileSystem, path: Path, digest: str) -> dict[str, str]:
     try:
-        data = path.read_bytes()
+        data = fs.read(path)
     except FileNotFoundError:
-        raise DamagedError("the list of the volume's files is missing", where=str(path)) from None
+        raise DamagedError(
+            "the list of the volume's files is missing", where=str(path), fix="siltomo catalog repair"
+        ) from None
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedError("the list of the volume's files was changed", where=str(path))
+        raise DamagedError(
+            "the list of the volume's files was changed", where=str(path), fix="siltomo catalog repair"
+        )
     rows = (line.split("  ", 1) for line in data.decode().splitlines())
     return {name: value for value, name in rows}
 
@@ -71,11 +74,15 @@ def volume_files(files: Mapping[str, FileFact], volume: str) -> dict[str, FileFa
     return {path.removeprefix(start): fact for path, fact in files.items() if path.startswith(start)}
 
 
-def bag_problems(bag: Path, files: Mapping[str, FileFact], *, full: bool) -> Iterator[tuple[str, str]]:
+def bag_problems(
+    fs: FileSystem, bag: Path, files: Mapping[str, FileFact], *, full: bool
+) -> Iterator[tuple[str, str]]:
     """Yield each path of a bag that is not as written, and what is wrong with it.
 
     Parameters
     ----------
+    fs
+        The storage.
     bag
         The bag's folder.
     files
@@ -83,32 +90,20 @@ def bag_problems(bag: Path, files: Mapping[str, FileFact], *, full: bool) -> Ite
     full
         Read every byte; else only metadata is read, and of the rest presence and size are checked.
     """
-    present = set(_files_in(bag)) - {MANIFEST, SIZES, RECORD}
+    present = {path for path in fs.tree(bag) if not is_litter(path.rpartition("/")[2])} - {
+        MANIFEST,
+        SIZES,
+        RECORD,
+    }
     for path in sorted(present - set(files)):
         yield path, "a file that does not belong there"
     for path, fact in files.items():
         if path not in present:
             yield path, "missing"
-        elif (size := (bag / path).stat().st_size) != fact.size:
+        elif (size := fs.size(bag / path)) != fact.size:
             yield path, f"{size} bytes instead of {fact.size}"
-        elif (full or path.endswith("zarr.json")) and file_sha256(bag / path) != fact.sha256:
+        elif (full or path.endswith("zarr.json")) and fs.sha256(bag / path) != fact.sha256:
             yield path, "its bytes were changed"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, read from the disk rather than from memory where the system allows."""
-    with path.open("rb") as file:
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _files_in(bag: Path) -> Iterator[str]:
-    """Yield the paths of everything in a bag that is no folder, left-overs of desktop systems aside."""
-    for folder, _, names in os.walk(bag):
-        for name in names:
-            if not is_litter(name):
-                yield (Path(folder) / name).relative_to(bag).as_posix()
 
 
 def is_litter(name: str) -> bool:

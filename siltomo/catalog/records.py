@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from siltomo.catalog.filesystem import listing
+from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import is_kind, new_transaction
 from siltomo.catalog.layout import Layout, record_name, revision_of
 from siltomo.catalog.sealed import seal, unseal
 from siltomo.errors import DamagedError
 from siltomo.ids import is_id
 
-__all__ = ["Shelf", "StoredRecord", "VolumeRef", "decode_record", "read_record", "seal_record", "utc_now"]
+__all__ = [
+    "Shelf",
+    "StoredRecord",
+    "VolumeRef",
+    "decode_record",
+    "read_copy",
+    "read_record",
+    "seal_record",
+    "utc_now",
+]
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def decode_record(data: bytes, *, where: str) -> StoredRecord:
         raise DamagedError(f"this is no record of a catalog: {error!r}", where=where) from error
 
 
-def read_record(path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
+def read_record(fs: FileSystem, path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
     """Read a record file and check that it holds what its path promises.
 
     Raises
@@ -139,12 +147,20 @@ def read_record(path: Path | str, *, kind: str, id_: str, revision: int) -> Stor
     DamagedError
         When its bytes are not what was written.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 -- a catalog has ten thousands of them
-        record = decode_record(file.read(), where=str(path))
+    return _in_its_place(fs.read(path), path, kind=kind, id_=id_, revision=revision)
+
+
+def _in_its_place(data: bytes, path: Path | str, *, kind: str, id_: str, revision: int) -> StoredRecord:
+    try:
+        record = decode_record(data, where=str(path))
+    except DamagedError as error:
+        error.fix = "siltomo catalog repair"
+        raise
     if (record.kind, record.id, record.revision) != (kind, id_, revision):
         raise DamagedError(
             f"this file holds {record.kind} {record.id} revision {record.revision}: files were mixed up",
             where=str(path),
+            fix="siltomo catalog repair",
         )
     return record
 
@@ -152,26 +168,26 @@ def read_record(path: Path | str, *, kind: str, id_: str, revision: int) -> Stor
 class Shelf:
     """The reading side of ``records/``: names first, files only when they are asked for."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, fs: FileSystem) -> None:
+        self._layout, self._fs = layout, fs
 
     def kinds(self) -> list[str]:
         """Return the kinds that have a folder, results left out."""
-        return [name for name in listing(self._layout.records) if is_kind(name)]
+        return [name for name in self._fs.names(self._layout.records) if is_kind(name)]
 
     def known(self, kind: str) -> list[str]:
         """Return every id that ever had a record of this kind."""
-        return [name for name in listing(self._layout.records / kind) if is_id(name)]
+        return [name for name in self._fs.names(self._layout.records / kind) if is_id(name)]
 
     def revisions(self, kind: str, id_: str) -> list[int]:
         """Return the revisions that exist, ascending."""
-        names = listing(self._layout.revisions(kind, id_))
+        names = self._fs.names(self._layout.revisions(kind, id_))
         return [revision for name in names if (revision := revision_of(name)) is not None]
 
     def read(self, kind: str, id_: str, revision: int) -> StoredRecord:
         """Read one revision."""
         path = self._layout.record(kind, id_, revision)
-        return read_record(path, kind=kind, id_=id_, revision=revision)
+        return read_record(self._fs, path, kind=kind, id_=id_, revision=revision)
 
     def newest(self, kind: str, id_: str) -> StoredRecord | None:
         """Read the last revision, which may say that the record is removed; None when there never was one."""
@@ -180,21 +196,31 @@ class Shelf:
 
     def live(self, kind: str) -> Iterator[str]:
         """Yield the ids that are not removed; only records with several revisions are read."""
-        for id_ in self.known(kind):
-            revisions = self.revisions(kind, id_)
-            if len(revisions) == 1 or (revisions and not self._removed(kind, id_, revisions[-1])):
+        for id_, revisions in self.histories(kind):
+            if len(revisions) == 1 or not self._removed(kind, id_, revisions[-1]):
                 yield id_
 
-    def all(self, kind: str) -> Iterator[StoredRecord]:
-        """Yield the newest revision of every id, removed ones included; two calls of the disk for each."""
-        folder = os.fspath(self._layout.records / kind)
-        for id_ in self.known(kind):
-            names = os.listdir(f"{folder}/{id_}")  # noqa: PTH208 -- a path object takes as long as the call
+    def histories(self, kind: str) -> Iterator[tuple[str, list[int]]]:
+        """Yield every id that has a record of this kind with its revisions, both ascending."""
+        for id_, names in self._fs.folders(self._layout.records / kind):
             revisions = [r for name in names if (r := revision_of(name)) is not None]
-            if revisions:
-                newest = max(revisions)
-                path = f"{folder}/{id_}/{record_name(newest)}"
-                yield read_record(path, kind=kind, id_=id_, revision=newest)
+            if revisions and is_id(id_):
+                yield id_, revisions
+
+    def all(self, kind: str, damaged: list[DamagedError]) -> Iterator[StoredRecord]:
+        """Yield the newest revision of every id, removed ones included; two calls of the disk for each.
+
+        What cannot be read is left out and noted in ``damaged``.
+        """
+        folder = str(self._layout.records / kind)
+        newest = [(id_, revisions[-1]) for id_, revisions in self.histories(kind)]
+        paths = [f"{folder}/{id_}/{record_name(revision)}" for id_, revision in newest]
+        found = zip(newest, paths, self._fs.read_each(paths), strict=True)
+        for (id_, revision), path, data in found:
+            try:
+                yield _in_its_place(data, path, kind=kind, id_=id_, revision=revision)
+            except DamagedError as error:
+                damaged.append(error)
 
     def _removed(self, kind: str, id_: str, revision: int) -> bool:
         """Return whether a revision is a tombstone; a damaged one is not taken for one."""
@@ -202,3 +228,11 @@ class Shelf:
             return self.read(kind, id_, revision).removed
         except DamagedError:
             return False
+
+
+def read_copy(fs: FileSystem, path: Path) -> StoredRecord | None:
+    """Return a spare copy of a record, where it is there and sound."""
+    try:
+        return decode_record(fs.read(path), where=str(path))
+    except (FileNotFoundError, NotADirectoryError, DamagedError):
+        return None

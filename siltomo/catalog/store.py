@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from siltomo.catalog.buckets import check_conditions, storage_of
+from siltomo.catalog.care import Care
 from siltomo.catalog.content import Planes
 from siltomo.catalog.faults import storage_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.ids import check_key, check_kind, nearest
 from siltomo.catalog.layout import Layout
 from siltomo.catalog.manifest import bag_problems, read_manifest, volume_files
-from siltomo.catalog.marker import create_marker, read_marker
+from siltomo.catalog.marker import Marker, create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
-from siltomo.catalog.recovery import Recovered, recover
 from siltomo.catalog.refusals import overtaken, taken
 from siltomo.catalog.sealed import checked_body
 from siltomo.catalog.transactions import Transaction
-from siltomo.catalog.verify import Damage, verify
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import DamagedError, MismatchError, NotFoundError, StorageError
 from siltomo.ids import check_id
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CatalogStore"]
 
 
-class CatalogStore:
+class CatalogStore(Care):
     """A folder of immutable records and volumes.
 
     Every change is one transaction that ends with the exclusive creation of a small sealed record. A crash,
@@ -42,22 +42,22 @@ class CatalogStore:
     ----------
     root
         The catalog's folder.
-    uuid
-        The catalog's own id.
+    marker
+        What the catalog says of itself.
     fs
         The disk.
     """
 
-    def __init__(self, root: Path, uuid: str, fs: FileSystem) -> None:
-        self.root, self.uuid = root, uuid
+    def __init__(self, root: Path, marker: Marker, fs: FileSystem) -> None:
+        self.root, self.uuid, self.version = root, marker.uuid, marker.version
         self._fs = fs
         self._layout = Layout(root)
-        self._shelf = Shelf(self._layout)
+        self._shelf = Shelf(self._layout, fs)
 
     # ------------------------------------------------------------------ opening
 
     @classmethod
-    def create(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+    def create(cls, root: Path | str, *, fs: FileSystem | None = None) -> CatalogStore:
         """Make a folder a catalog; other files in it are left alone.
 
         Raises
@@ -67,13 +67,16 @@ class CatalogStore:
         StorageError
             When it cannot be written.
         """
-        layout, fs = Layout(Path(root)), fs or FileSystem()
+        place, storage = storage_of(root)
+        layout, fs = Layout(place), fs or storage
         with storage_faults(layout.root):
+            if not fs.is_disk:
+                check_conditions(layout, fs)
             create_marker(layout, fs)
         return cls.open(layout.root, fs=fs)
 
     @classmethod
-    def open(cls, root: Path, *, fs: FileSystem | None = None) -> CatalogStore:
+    def open(cls, root: Path | str, *, fs: FileSystem | None = None) -> CatalogStore:
         """Open a catalog for reading and writing.
 
         Raises
@@ -85,14 +88,20 @@ class CatalogStore:
         DamagedError
             When the file that makes it a catalog was changed.
         """
-        layout = Layout(Path(root))
+        place, storage = storage_of(root)
+        layout, fs = Layout(place), fs or storage
         with storage_faults(layout.root):
-            return cls(layout.root, read_marker(layout), fs or FileSystem())
+            return cls(layout.root, read_marker(layout, fs), fs)
 
     @staticmethod
     def is_catalog(root: Path) -> bool:
         """Return whether a folder is a catalog, of any version."""
         return Layout(root).marker.is_file()
+
+    @property
+    def absolute_root(self) -> Path:
+        """The catalog's folder from the root of the disk; a bucket's is the same everywhere."""
+        return self.root.resolve() if self._fs.is_disk else self.root
 
     # ------------------------------------------------------------------ reading records
 
@@ -125,13 +134,33 @@ class CatalogStore:
             raise NotFoundError(f"no {kind} {id!r} in the catalog: {hint}", where=str(self.root))
         return record
 
-    def all(self, kind: str) -> Iterator[StoredRecord]:
-        """Yield the newest revision of every record of a kind, sorted by id."""
+    def all(
+        self, kind: str, *, damaged: Callable[[DamagedError], None] | None = None
+    ) -> Iterator[StoredRecord]:
+        """Yield the newest revision of every record of a kind, sorted by id.
+
+        Parameters
+        ----------
+        kind
+            Which kind.
+        damaged
+            Told of each record that cannot be read, after the others.
+
+        Raises
+        ------
+        DamagedError
+            After all others, when some cannot be read and ``damaged`` is not given.
+        """
         check_kind(kind)
+        unreadable: list[DamagedError] = []
         with storage_faults(self.root):
-            for record in self._shelf.all(kind):
+            for record in self._shelf.all(kind, unreadable):
                 if not record.removed:
                     yield record
+        for error in unreadable:
+            if damaged is None:
+                raise error
+            damaged(error)
 
     def history(self, kind: str, id: str) -> list[StoredRecord]:  # noqa: A002
         """Return every revision of a record, oldest first, removals included."""
@@ -233,7 +262,9 @@ class CatalogStore:
         """
         with storage_faults(self.root):
             try:
-                return read_record(self._layout.result(check_key(key)), kind="result", id_=key, revision=1)
+                return read_record(
+                    self._fs, self._layout.result(check_key(key)), kind="result", id_=key, revision=1
+                )
             except FileNotFoundError:
                 return None
 
@@ -253,7 +284,7 @@ class CatalogStore:
             with storage_faults(self.root):
                 try:
                     with Transaction.begin(self._layout, self._fs) as transaction:
-                        transaction.commit_result(key, data)
+                        transaction.commit_record(record, data)
                 except FileExistsError:
                     found = self.find_result(key)
                 else:
@@ -318,6 +349,7 @@ class CatalogStore:
             self._check_space(spec)
             try:
                 with Transaction.begin(self._layout, self._fs) as transaction:
+                    transaction.open_bag(kind, id)
                     volume, facts = fill_bag(
                         transaction, id, spec, planes, extra=extra or {}, progress=progress
                     )
@@ -363,6 +395,7 @@ class CatalogStore:
                 raise taken(kind, id, newest)
             try:
                 with Transaction.begin(self._layout, self._fs) as transaction:
+                    transaction.open_bag(kind, id)
                     kept = fill_file_bag(transaction, id, files)
                     data, record = seal_record(kind, id, made, after=newest, volume=kept)
                     transaction.commit_volume(record, data)
@@ -383,19 +416,19 @@ class CatalogStore:
         bag = self.bag(record)
         assert record.volume is not None
         with storage_faults(self.root):
-            files = read_manifest(bag, record.volume.manifest)
+            files = read_manifest(self._fs, bag, record.volume.manifest)
             if name not in files:
                 raise NotFoundError(
                     f"{record.kind} {record.id} keeps no file {name!r}; it keeps {', '.join(files)}"
                 )
-            for path, what in bag_problems(bag, {name: files[name]}, full=True):
+            for path, what in bag_problems(self._fs, bag, {name: files[name]}, full=True):
                 if path == name:
                     raise DamagedError(
                         f"it is not what was written: {what}",
                         where=str(bag / name),
                         fix="siltomo catalog verify",
                     )
-        return bag / name
+            return self._fs.local(bag / name)
 
     def bag(self, record: StoredRecord) -> Path:
         """Return the folder that holds a record's volume and its list of files.
@@ -408,6 +441,11 @@ class CatalogStore:
         if record.volume is None:
             raise NotFoundError(f"{record.kind} {record.id} has no volume")
         return self._layout.bag(record.kind, record.volume.bag)
+
+    def address(self, record: StoredRecord) -> str:
+        """Return the path or URL of a record's volume, or of the folder of its files, for other programs."""
+        assert record.volume is not None
+        return self._fs.address(self.bag(record) / record.volume.path)
 
     def open_volume(self, record: StoredRecord, *, level: int = 0) -> zarr.Array[Any]:
         """Open one resolution of a record's volume; reads its metadata and no voxel.
@@ -433,33 +471,10 @@ class CatalogStore:
                 f"{record.kind} {record.id} has the levels 0 to {record.volume.levels - 1}, not {level}"
             )
         with storage_faults(self.root):
-            files = read_manifest(bag, record.volume.manifest)
+            files = read_manifest(self._fs, bag, record.volume.manifest)
             inner = volume_files(files, record.volume.path)
-            array: zarr.Array[Any] = open_level(bag / record.volume.path, inner, level)
+            array: zarr.Array[Any] = open_level(self._fs, bag / record.volume.path, inner, level)
         return array
-
-    # ------------------------------------------------------------------ care
-
-    def recover(self) -> list[Recovered]:
-        """Complete or drop what killed processes left; every writing command begins with it."""
-        with storage_faults(self.root):
-            return recover(self._layout, self._fs)
-
-    def verify(
-        self, *, full: bool = False, progress: Callable[[int, int], None] | None = None
-    ) -> list[Damage]:
-        """Compare the catalog with what was written; repairs nothing.
-
-        Parameters
-        ----------
-        full
-            Read every byte. Else all records, lists and metadata are checked, and of voxels that each file
-            is there in its size.
-        progress
-            Called with the bytes of the volumes done and of all.
-        """
-        with storage_faults(self.root):
-            return verify(self._layout, full=full, progress=progress)
 
     def _check_space(self, spec: VolumeSpec) -> None:
         needed, free = space_needed(spec), self._fs.free_bytes(self.root)

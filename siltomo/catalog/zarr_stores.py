@@ -5,14 +5,16 @@ Import this module inside functions: zarr takes half a second to import.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from zarr.abc.store import ByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.common import AccessModeLiteral
 from zarr.storage import LocalStore
 
 from siltomo.catalog.filesystem import FileSystem
@@ -45,6 +47,16 @@ class StagedStore(LocalStore):
         self._fs.fsync(path)
         self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
 
+    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
+        if self._fs.is_disk:
+            await super()._open(mode=mode)
+        else:
+            self._is_open = True
+
+    async def exists(self, key: str) -> bool:
+        """Return whether we wrote a key: nobody else writes here."""
+        return key in self.written
+
     async def set(self, key: str, value: Buffer) -> None:
         """Write one file for good."""
         self.put(key, _bytes_of(value))
@@ -67,6 +79,8 @@ class StagedStore(LocalStore):
     ) -> Buffer | None:
         """Read metadata; a shard that is asked for must not exist yet."""
         self._refuse(key)
+        if not self._fs.is_disk:
+            return await asyncio.to_thread(_fetch, self._fs, self.root / key, prototype, byte_range)
         return await super().get(key, prototype, byte_range)
 
     def get_sync(
@@ -74,6 +88,8 @@ class StagedStore(LocalStore):
     ) -> Buffer | None:
         """Read as zarr 3.2 and later do."""
         self._refuse(key)
+        if not self._fs.is_disk:
+            return _fetch(self._fs, self.root / key, prototype, byte_range)
         return super().get_sync(key, prototype=prototype, byte_range=byte_range)
 
     async def delete(self, key: str) -> None:
@@ -92,42 +108,64 @@ class CheckedStore(LocalStore):
     inside zarr covers it. Chunks carry their own crc32c.
     """
 
-    def __init__(self, root: Path, files: dict[str, FileFact]) -> None:
+    def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
         super().__init__(root, read_only=True)
-        self._files = files
+        self._files, self._fs = files, fs
+        self._sound: set[str] = set()
 
     def with_read_only(self, read_only: bool = False) -> Self:
         """Return another such store."""
         if not read_only:
             raise ValueError("published volumes are read-only")
-        return type(self)(self.root, self._files)
+        return type(self)(self.root, self._files, self._fs)
 
     def _check(self, key: str) -> bool:
         """Return whether the key exists; raise where it should and does not."""
         fact = self._files.get(key)
-        if fact is None:
-            return False
+        if fact is None or key in self._sound:
+            return fact is not None
         path = self.root / key
         try:
-            size = path.stat().st_size
+            size = self._fs.size(path)
         except FileNotFoundError:
             raise _damaged(path, "a file of the volume is missing") from None
         if size != fact.size:
             raise _damaged(path, f"a file of the volume has {size} bytes instead of {fact.size}")
-        if key.endswith("zarr.json") and hashlib.sha256(path.read_bytes()).hexdigest() != fact.sha256:
+        if key.endswith("zarr.json") and hashlib.sha256(self._fs.read(path)).hexdigest() != fact.sha256:
             raise _damaged(path, "the description of the volume was changed")
+        if not self._fs.is_disk:  # a request each time would be dear, and what was written cannot change
+            self._sound.add(key)
         return True
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Read a file or a part of it, once it is known to be whole."""
+        if not self._fs.is_disk:
+            return await asyncio.to_thread(self._get, key, prototype, byte_range)
         return await super().get(key, prototype, byte_range) if self._check(key) else None
+
+    def _get(
+        self, key: str, prototype: BufferPrototype | None, byte_range: ByteRequest | None
+    ) -> Buffer | None:
+        return _fetch(self._fs, self.root / key, prototype, byte_range) if self._check(key) else None
+
+    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
+        if self._fs.is_disk:
+            await super()._open(mode=mode)
+        else:
+            self._is_open = True
+
+    async def exists(self, key: str) -> bool:
+        """Return whether the volume has a key."""
+        return key in self._files
 
     def get_sync(
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Read as zarr 3.2 and later do."""
+        if not self._fs.is_disk:
+            return self._get(key, prototype, byte_range)
         if not self._check(key):
             return None
         return super().get_sync(key, prototype=prototype, byte_range=byte_range)
@@ -139,6 +177,24 @@ class CheckedStore(LocalStore):
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
 
+def _fetch(
+    fs: FileSystem, path: Path, prototype: BufferPrototype | None, byte_range: ByteRequest | None
+) -> Buffer | None:
+    """Read a key of a bucket, or a part of it; None when there is none."""
+    start = stop = None
+    if isinstance(byte_range, RangeByteRequest):
+        start, stop = byte_range.start, byte_range.end
+    elif isinstance(byte_range, OffsetByteRequest):
+        start = byte_range.offset
+    elif isinstance(byte_range, SuffixByteRequest):
+        start = -byte_range.suffix
+    try:
+        data = fs.read(path) if byte_range is None else fs.read_part(path, start, stop)
+    except FileNotFoundError:
+        return None
+    return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+
+
 def _bytes_of(value: Buffer) -> memoryview:
     """Return the bytes of a buffer without copying them."""
     return np.ascontiguousarray(value.as_numpy_array()).data.cast("B")
@@ -148,8 +204,8 @@ def _damaged(path: Path, what: str) -> DamagedError:
     return DamagedError(what, where=str(path), fix="siltomo catalog verify --full")
 
 
-def open_level(root: Path, files: dict[str, FileFact], level: int) -> Any:
+def open_level(fs: FileSystem, root: Path, files: dict[str, FileFact], level: int) -> Any:
     """Open one resolution of a volume, checked, as a read-only zarr array."""
     import zarr
 
-    return zarr.open_array(CheckedStore(root, files), path=str(level), mode="r", zarr_format=3)
+    return zarr.open_array(CheckedStore(root, files, fs), path=str(level), mode="r", zarr_format=3)

@@ -26,6 +26,7 @@ from siltomo.cli import (
     sheets,
     start,
     study,
+    upkeep,
     video,
     view,
 )
@@ -70,6 +71,7 @@ def root(context: typer.Context, folder: Folder = None, version: Version = False
 
 start.register(app)
 demo.register(app)
+upkeep.register(sheets.app)
 app.add_typer(sheets.app)  # the catalog, with import and export
 app.add_typer(records.cell_app)
 app.add_typer(records.formulation_app)

@@ -1,4 +1,4 @@
-"""The catalog: add, list, show, set, verify, rm."""
+"""The catalog: add, list, show, set, rm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, mending, progress_bar, the_catalog
+from siltomo.cli.command import command, damage_seen, group, mending, progress_bar, the_catalog
 from siltomo.cli.options import (
     AllowGaps,
     Dataset,
@@ -71,7 +71,6 @@ Pattern = Annotated[
         "half, step, scale, mode, domain, _.",
     ),
 ]
-Full = Annotated[bool, typer.Option("--full", help="Read every byte, not only names, sizes and seals.")]
 
 
 @command(app, "add", csv=True)
@@ -207,7 +206,8 @@ def list_(where: Where = None) -> Reply:
     from siltomo.engine.select import parse_where
     from siltomo.engine.upkeep import list_scans
 
-    rows = list_scans(the_catalog(), parse_where(where))
+    catalog = the_catalog()
+    rows = list_scans(catalog, parse_where(where))
     columns = [
         "id",
         "formulation",
@@ -221,7 +221,9 @@ def list_(where: Where = None) -> Reply:
         "shape",
     ]
     shown = [{**row, "capacity": _with_unit(row["capacity"], "mAh/g_Si")} for row in rows]
-    return Reply(rows, table(shown, [*columns, "segmentations"]), rows)
+    damage = damage_seen(catalog)
+    text = table(shown, [*columns, "segmentations"])
+    return Reply(rows, text, rows, damage, exit_code=7 if damage else 0)
 
 
 @command(app, "show")
@@ -286,19 +288,6 @@ def remove(id: RecordId, kind: Kind = None) -> Reply:  # noqa: A002
 
     removed = remove_record(the_catalog(), id, kind=kind)
     return Reply(removed, f"removed {removed['kind']} {id}")
-
-
-@command(app, "verify", csv=True)
-def verify(full: Full = False) -> Reply:
-    """Look for damage in the catalog; changes nothing. Exit code 5 when there is some."""
-    from siltomo.engine.upkeep import verify_catalog
-
-    catalog = the_catalog()
-    with progress_bar("verifying") as progress:
-        damages = verify_catalog(catalog, full=full, progress=progress)
-    how = "every byte" if full else "names, sizes and seals"
-    text = table(damages) if damages else f"no damage found in {catalog.path} ({how} checked)"
-    return Reply({"full": full, "damage": damages}, text, damages, exit_code=5 if damages else 0)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog
     from siltomo.engine.ingest import Progress
 
-__all__ = ["catalog_option", "command", "group", "mending", "progress_bar", "tell", "the_catalog"]
+__all__ = [
+    "catalog_option",
+    "command",
+    "damage_seen",
+    "group",
+    "mending",
+    "progress_bar",
+    "tell",
+    "the_catalog",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -77,6 +86,11 @@ def the_catalog() -> Catalog:
     from siltomo.engine.catalog import open_catalog
 
     return open_catalog(catalog_option.get())
+
+
+def damage_seen(catalog: Catalog) -> list[str]:
+    """Return what a table had to leave out, in words, with the command that mends it."""
+    return [f"left out: {error} (fix: {error.fix})" for error in catalog.damaged]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, mending, the_catalog
+from siltomo.cli.command import command, damage_seen, group, mending, the_catalog
 from siltomo.cli.options import Notes, Title
 from siltomo.cli.reply import Reply, table
 
@@ -173,8 +173,8 @@ def _add(model: Any, options: Mapping[str, Any]) -> Reply:
 
 
 def set_record(model: Any, options: Mapping[str, Any]) -> Reply:
-    """Change the fields of a record that were given as options."""
-    changes = {k: v for k, v in _given(options, model).items() if k != "id"}
+    """Change the fields of a record that were given as options; an empty text takes a field back."""
+    changes = {k: None if v == "" else v for k, v in _given(options, model).items() if k != "id"}
     with mending():
         change = the_catalog().set(model, options["id"], changes)
     said = f"set {', '.join(changes)} of" if change.changed else "unchanged:"
@@ -188,8 +188,10 @@ def set_record(model: Any, options: Mapping[str, Any]) -> Reply:
 
 
 def _list(model: Any, columns: list[str]) -> Reply:
-    rows = [record.body() for record in the_catalog().records(model)]
-    return Reply(rows, table(rows, columns), rows)
+    catalog = the_catalog()
+    rows = [record.body() for record in catalog.sound_records(model)]
+    damage = damage_seen(catalog)
+    return Reply(rows, table(rows, columns), rows, damage, exit_code=7 if damage else 0)
 
 
 def _show(model: Any, id_: str) -> Reply:

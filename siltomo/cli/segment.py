@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, group, mending, progress_bar, the_catalog
+from siltomo.cli.command import command, damage_seen, group, mending, progress_bar, the_catalog
 from siltomo.cli.options import (
     AllowGaps,
     Dataset,
@@ -146,13 +146,21 @@ def set_(
     min_feature: MinFeature = None,
     max_feature: MaxFeature = None,
     method: Method = None,
+    variant_of: VariantOf = None,
     title: Title = None,
     notes: Notes = None,
 ) -> Reply:
-    """Change what is said of a segmentation; its labels stay, and the old values stay in its history."""
+    """Change what is said of a segmentation; its labels stay, and the old values stay in its history.
+
+    An empty text takes a field back: --variant-of "" makes a variant a segmentation of its own again.
+    """
     from siltomo.cli.records import set_record
+    from siltomo.engine.sensitivity import check_variant
     from siltomo.model import Segmentation
 
+    if variant_of:
+        labels = the_catalog().record(Segmentation, id)
+        check_variant(the_catalog(), labels.model_copy(update={"variant_of": variant_of}))
     return set_record(Segmentation, locals())
 
 
@@ -161,9 +169,11 @@ def list_(scan: OfScan = None) -> Reply:
     """List the segmentations."""
     from siltomo.engine.upkeep import list_segmentations
 
-    rows = list_segmentations(the_catalog(), scan)
+    catalog = the_catalog()
+    rows = list_segmentations(catalog, scan)
     shown = [{**row, "phases": ", ".join(f"{v}={n}" for v, n in row["phases"].items())} for row in rows]
-    return Reply(rows, table(shown), rows)
+    damage = damage_seen(catalog)
+    return Reply(rows, table(shown), rows, damage, exit_code=7 if damage else 0)
 
 
 register_commands(app)

@@ -92,8 +92,9 @@ def geometry(
     From labels that name the layers, or from ranges of grey; in greys each surface is placed to a fraction
     of a voxel. A surface that is not in view is said to be so.
     """
-    from siltomo.engine.geometry import grey_geometry, label_geometry, parse_greys
+    from siltomo.engine.geometry import grey_geometry, label_geometry
     from siltomo.model import Scan
+    from siltomo.segmentation.greys import parse_greys
 
     catalog = the_catalog()
     given = {"collector": collector, "separator": separator, "electrode": electrode}

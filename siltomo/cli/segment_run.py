@@ -33,12 +33,24 @@ MinFeature = Annotated[
     str | None,
     typer.Option("--min-feature", help='Smallest feature to trust, such as "0.65 um".', show_default=False),
 ]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        "--within",
+        help="Only inside of phases of other labels, such as {scan}-electrode-layers:electrode.",
+        show_default=False,
+    ),
+]
 Checked = Annotated[str, typer.Argument(help="Id of a segmentation.", show_default=False)]
 Other = Annotated[str | None, typer.Argument(help="Id of another one, on the same grid.", show_default=False)]
 Shift = Annotated[
     float, typer.Option("--shift", help="How far cuts are moved, as part of the difference of the means.")
 ]
 Cuts = Annotated[bool, typer.Option("--cuts/--no-cuts", help="Whether to move the cuts at all.")]
+Store = Annotated[
+    bool,
+    typer.Option("--store", help="Keep the labels with moved cuts as variants, for compute --sensitivity."),
+]
 Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.", show_default=False)]
 
 
@@ -46,6 +58,7 @@ Picture = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write
 def run(
     scans: Scans,
     recipe: RecipeOption,
+    within: Within = None,
     id: LabelsId = None,  # noqa: A002
     domain: DomainOption = None,
     min_feature: MinFeature = None,
@@ -57,11 +70,16 @@ def run(
     steps made from the same voxels are not made again. Exit code 7 when some scans failed.
     """
     from siltomo.engine.segmenting import run_recipe
+    from siltomo.segmentation.prepare import NoCutError
 
-    order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature})
+    order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature}, within)
     with mending(), progress_bar("segmenting") as progress:
         told = None if progress is None else lambda _, done, total: progress(done, total)
-        made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
+        try:
+            made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
+        except NoCutError as error:
+            error.fix = f"siltomo segment preview {' '.join(error.scans)} --recipe {recipe} -o preview.png"
+            raise
     rows = [row for one in made for row in _rows(one)]
     data = [_data(one) for one in made]
     warnings = [warning for one in made for warning in _warnings(one)]
@@ -70,7 +88,7 @@ def run(
 
 
 @command(app, "preview")
-def preview(scans: Scans, recipe: RecipeOption, output: Picture) -> Reply:
+def preview(scans: Scans, recipe: RecipeOption, output: Picture, within: Within = None) -> Reply:
     """Draw what a recipe would do to a scan: histogram, fit, cuts, labels over greys; nothing is kept.
 
     With several scans a shared threshold is learnt from all, and the first is drawn.
@@ -83,7 +101,7 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture) -> Reply:
         raise UsageError(f"a preview is a PNG, not {output.name!r}", fix=Amend({"-o": f"{output.stem}.png"}))
     if not output.absolute().parent.is_dir():
         raise UsageError(f"the folder {str(output.parent)!r} does not exist", fix=Amend({"-o": output.name}))
-    order = _order(scans, recipe, None, {})
+    order = _order(scans, recipe, None, {}, within)
     with progress_bar("learning") as progress:
         told = None if progress is None else lambda _, done, total: progress(done, total)
         found = preview_recipe(the_catalog(), order, progress=told)
@@ -103,7 +121,8 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture) -> Reply:
         for v in p.verdicts
     ]
     cuts = "; ".join(f"step {p.step} cuts {', '.join(f'{c:.6g}' for c in p.cuts)}" for p in found.partings)
-    return Reply(data, f"wrote {output}: {found.trust}; {cuts}\n{table(verdicts)}", verdicts)
+    warnings = [] if found.labels else [found.partings[0].verdicts[0].reason]
+    return Reply(data, f"wrote {output}: {found.trust}; {cuts}\n{table(verdicts)}", verdicts, warnings)
 
 
 @command(app, "recipes", csv=True)
@@ -129,11 +148,18 @@ def recipes() -> Reply:
 
 
 @command(app, "check", csv=True)
-def check(segmentation: Checked, other: Other = None, shift: Shift = 0.05, cuts: Cuts = True) -> Reply:
+def check(
+    segmentation: Checked,
+    other: Other = None,
+    shift: Shift = 0.05,
+    cuts: Cuts = True,
+    store: Store = False,
+) -> Reply:
     """Compare two segmentations, and move the cuts of the first to see what its metrics owe to them.
 
     Dice, volumes, distance between the boundaries and the confusion of phases; then the main metrics with all cuts
-    moved to either side. Exit code 0: what is enough is for you to say.
+    moved to either side. Exit code 0: what is enough is for you to say. With --store the labels with moved cuts are
+    kept as variants, and compute metric --sensitivity takes their distance for one standard uncertainty.
     """
     from siltomo.engine.segment_check import compare_segmentations, comparison_rows
     from siltomo.model import Scan, Segmentation
@@ -158,20 +184,20 @@ def check(segmentation: Checked, other: Other = None, shift: Shift = 0.05, cuts:
         data |= {"agreement": found.agreement, "phases": rows, "confusion": table_of}
         text += [f"same phase in {found.agreement:.4%} of the voxels", table(rows), table(confusion)]
     if cuts:
-        moved = _sensitivity(segmentation, shift, optional=other is not None)
+        moved = _sensitivity(segmentation, shift, store=store, optional=other is not None and not store)
         data |= {"sensitivity": moved, "shift": shift}
         rows = rows or moved
         text += [f"cuts moved by {shift:g} of the contrast", table(moved)] if moved else []
     return Reply(data, "\n".join(text), rows)
 
 
-def _sensitivity(segmentation: str, shift: float, *, optional: bool) -> list[dict[str, Any]]:
+def _sensitivity(segmentation: str, shift: float, *, store: bool, optional: bool) -> list[dict[str, Any]]:
     """Return the rows of metrics with moved cuts; none where there is no cut to move and nobody insists."""
     from siltomo.engine.segment_check import threshold_sensitivity
     from siltomo.errors import BadInputError
 
     try:
-        found = threshold_sensitivity(the_catalog(), segmentation, shift=shift)
+        found = threshold_sensitivity(the_catalog(), segmentation, shift=shift, store=store)
     except BadInputError as error:
         if optional and error.code == "SIL144":
             return []
@@ -190,12 +216,19 @@ def _sensitivity(segmentation: str, shift: float, *, optional: bool) -> list[dic
     ]
 
 
-def _order(scans: list[str], recipe: str, id: str | None, fields: dict[str, Any]) -> RecipeOrder:  # noqa: A002
+def _order(
+    scans: list[str],
+    recipe: str,
+    id: str | None,  # noqa: A002
+    fields: dict[str, Any],
+    within: str | None,
+) -> RecipeOrder:
     from siltomo.engine.recipes import load_recipe
     from siltomo.engine.segmenting import RecipeOrder
 
     given = {name: value for name, value in fields.items() if value is not None}
-    return RecipeOrder(load_recipe(recipe), tuple(scans), id, given)
+    loaded = load_recipe(recipe)
+    return RecipeOrder(loaded if within is None else loaded.within(within), tuple(scans), id, given)
 
 
 def _trust(record: Segmentation | None) -> str | None:

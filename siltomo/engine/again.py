@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from siltomo.catalog import StoredRecord
 from siltomo.errors import Amend, TakenError
 from siltomo.model import Scan, Segmentation
@@ -53,5 +55,14 @@ def same_or_refused(existing: StoredRecord, record: V, content: Callable[[], str
 
 
 def _words(record: Scan | Segmentation, name: str) -> str:
-    value = getattr(record, name)
-    return str(value) if value else "nothing"
+    return _plain(getattr(record, name)) or "nothing"
+
+
+def _plain(value: object) -> str:
+    """Write a field as people would: no names of types, nothing that is not set."""
+    if isinstance(value, BaseModel):
+        parts = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return ", ".join(f"{name} {_plain(part)}" for name, part in parts if part not in (None, "", ()))
+    if isinstance(value, (tuple, list)):
+        return "; ".join(_plain(one) for one in value)
+    return "" if value is None else str(value)

@@ -16,9 +16,9 @@ from siltomo.cycling.clock import SECONDS_PER_DAY, Clock, hours_in_words, in_utc
 from siltomo.cycling.record import Record
 from siltomo.engine.alignment_refusals import Evidence, listed, nothing_to_align, refused
 from siltomo.engine.catalog import Catalog, Change
+from siltomo.engine.columns import scan_columns
 from siltomo.engine.join_times import beamline_s, checked_zone, scan_time
 from siltomo.engine.select import Selection, everything
-from siltomo.engine.subjects import scan_columns
 from siltomo.errors import Amend, BadInputError, MismatchError, NotFoundError
 from siltomo.model import Cell, CyclingRun, HalfCycle, Mode, Scan
 from siltomo.units import Quantity

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from siltomo.catalog import CatalogStore, StoredRecord
-from siltomo.errors import BadInputError, NotFoundError
+from siltomo.errors import BadInputError, DamagedError, NotFoundError
 from siltomo.model import OUTSIDE, Cell, Formulation, Record, Scan, Segmentation, validated
 
 if TYPE_CHECKING:
@@ -100,11 +100,17 @@ class Catalog:
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
         self._recovered: list[str] | None = None
+        self._damaged: dict[str, DamagedError] = {}
 
     @property
     def path(self) -> Path:
         """The catalog's folder."""
         return self.store.root
+
+    @property
+    def absolute_path(self) -> Path:
+        """The catalog's folder, for tasks that run elsewhere."""
+        return self.store.absolute_root
 
     def __repr__(self) -> str:
         counts = ", ".join(
@@ -150,9 +156,28 @@ class Catalog:
         return model.from_body(dict(stored.body))
 
     def records(self, model: type[R]) -> Iterator[R]:
-        """Return all records of a kind, in the order of their ids."""
+        """Return all records of a kind, in the order of their ids.
+
+        Raises
+        ------
+        DamagedError
+            After all others, when some cannot be read.
+        """
         for stored in self.store.all(model.kind):
             yield model.from_body(dict(stored.body))
+
+    def sound_records(self, model: type[R]) -> Iterator[R]:
+        """Return all records of a kind that can be read; :attr:`damaged` says what is left out."""
+        for stored in self.store.all(model.kind, damaged=self._note):
+            yield model.from_body(dict(stored.body))
+
+    def _note(self, error: DamagedError) -> None:
+        self._damaged[error.where] = error
+
+    @property
+    def damaged(self) -> tuple[DamagedError, ...]:
+        """What :meth:`sound_records` could not read so far, each with its place and the command that mends it."""
+        return tuple(self._damaged.values())
 
     def unknown(self, kind: str, id: str, *, where: str = "") -> NotFoundError:  # noqa: A002
         """Return the error for an id that the catalog does not have."""
@@ -292,6 +317,7 @@ class Catalog:
         scans: Sequence[str],
         recipe: Recipe | str | Path,
         *,
+        within: str | None = None,
         id: str | None = None,  # noqa: A002
     ) -> list[Segmented]:
         """Segment scans by a recipe; those of one call are a series.
@@ -303,6 +329,8 @@ class Catalog:
         recipe
             A recipe, its file, or the name of one that comes with siltomo. Paths inside of a recipe made in
             Python start at the working folder.
+        within
+            Only inside of phases of other labels, such as ``"{scan}-electrode-layers:electrode"``.
         id
             Id of the labels; ``{scan}`` stands for the scan's.
 
@@ -319,6 +347,7 @@ class Catalog:
             if isinstance(recipe, (str, Path))
             else LoadedRecipe(recipe, Path("recipe.yaml"))
         )
+        loaded = loaded if within is None else loaded.within(within)
         return run_recipe(self, RecipeOrder(loaded, tuple(scans), id))
 
     def scan(self, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
@@ -341,6 +370,30 @@ class Catalog:
         from siltomo.engine.volumes import scan_dataset
 
         return scan_dataset(self, id, level=level)
+
+    def probabilities(self, segmentation: str) -> xr.DataArray:
+        """Open the probabilities that a classifier's labels were made of; no voxel is read.
+
+        Parameters
+        ----------
+        segmentation
+            Id of labels that a recipe with ``classify: {keep_probabilities: true}`` made.
+
+        Returns
+        -------
+        xarray.DataArray
+            float32 between 0 and 1, dask-backed, over ``class, z, y, x``; kept as 8 bits, so that each is within
+            1/510 of the classifier's. ``phase`` names the classes that are phases. Voxels outside of the domain
+            have 0 in all classes.
+
+        Raises
+        ------
+        NotFoundError
+            When none are kept.
+        """
+        from siltomo.engine.probabilities import open_probabilities
+
+        return open_probabilities(self, segmentation)
 
     # ---- metrics -----------------------------------------------------------------------------------------
 

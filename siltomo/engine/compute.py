@@ -80,7 +80,7 @@ def measure_volume(catalog: Catalog, one: Pass | PlainPass, progress: BlocksDone
 
     It is read once; and once more for measures that need the totals of others.
     """
-    graph = pass_graph(catalog.path.resolve(), one)
+    graph = pass_graph(catalog.absolute_path, one)
     if on_cluster():
         (totals,) = compute(graph)  # type: ignore[no-untyped-call]
     else:

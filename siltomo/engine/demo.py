@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from siltomo.catalog import CatalogStore
 from siltomo.engine.alignment import AlignmentOrder, apply_alignment, propose_alignment
-from siltomo.engine.catalog import Catalog, open_catalog
+from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling_summary import summary_of
 from siltomo.engine.demo_checks import Check, cycling_checks, join_checks, metric_checks
+from siltomo.engine.demo_greys import METRICS as GREY_METRICS
+from siltomo.engine.demo_greys import Segmented, recipe_checks, register, segment_greys
 from siltomo.engine.join import Join, join
 from siltomo.errors import BadInputError, CheckFailedError
 from siltomo.twin import Preset, Twin, write_study
@@ -36,6 +38,7 @@ METRICS = (
     "crack_width_mean",
     "crack_width_median",
     "crack_interconnectivity",
+    "pore_volume_fraction",
     "electrode_porosity",
     "electrode_porosity_nested",
     "sei_volume_fraction",
@@ -63,6 +66,8 @@ class Demo:
     rows: Sequence[Row] = field(repr=False)
     """Rows of all metrics."""
     checks: Sequence[Check] = field(repr=False)
+    segmented: Sequence[Segmented] = field(repr=False)
+    """What the recipes made of the greys."""
     tables: Sequence[Path] = ()
     warnings: Sequence[str] = ()
 
@@ -96,21 +101,25 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
     tell(f"building two synthetic electrodes in {folder}")
     study = write_study(twins, folder)
     tell("registering the study")
-    catalog = _registered(folder, study)
+    catalog = register(folder, study)
     tell(f"computing {len(METRICS)} metrics")
-    rows = _computed(catalog)
+    rows = _computed(catalog, METRICS)
     runs = summary_of(catalog)
     tell("aligning the clocks and joining scans with cycling")
     offsets, states = _joined(catalog, twins)
+    tell("segmenting greys by recipes, and measuring what they found")
+    greys, segmented = segment_greys(folder, twins)
+    measured = _computed(greys, [name for names in GREY_METRICS.values() for name in names])
     tell("comparing with the truth")
     checks = (
         *metric_checks(twins, rows),
         *cycling_checks(twins, runs.rows),
         *join_checks(twins, offsets, states.rows()),
+        *recipe_checks(twins, segmented, measured, rows),
     )
     tables = _write_tables(folder / "tables", rows, runs.rows, states.rows(), checks)
     counts = {kind: len(catalog.store.ids(kind)) for kind in KINDS}
-    return Demo(folder, counts, rows, checks, tables, (*runs.warnings, *states.warnings))
+    return Demo(folder, counts, rows, checks, segmented, tables, (*runs.warnings, *states.warnings))
 
 
 def _silent(words: str) -> None:
@@ -128,28 +137,11 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _registered(folder: Path, study: Path) -> Catalog:
-    from siltomo.engine.study import add_study, read_study
-
-    if not CatalogStore.is_catalog(folder):
-        CatalogStore.create(folder)
-    catalog = open_catalog(folder)
-    failed = [one for one in add_study(catalog, read_study(study)) if one.outcome == "failed"]
-    if failed:
-        raise CheckFailedError(
-            f"{len(failed)} parts of the study could not be registered; the first is {failed[0].kind} "
-            f"{failed[0].id}: {failed[0].reason}",
-            where=str(study),
-            fix=f"siltomo demo {folder.parent / (folder.name + '-new')}",
-        )
-    return catalog
-
-
-def _computed(catalog: Catalog) -> list[Row]:
+def _computed(catalog: Catalog, metrics: Sequence[str]) -> list[Row]:
     from siltomo.engine.compute import run_plan
     from siltomo.engine.plan import make_plan
 
-    rows = run_plan(catalog, make_plan(catalog, METRICS))
+    rows = run_plan(catalog, make_plan(catalog, metrics))
     broken = [row for row in rows if row["status"] == "failed"]
     if broken:
         raise CheckFailedError(f"{broken[0]['metric']}: {broken[0]['reason']}", where=str(catalog.path))

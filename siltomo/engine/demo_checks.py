@@ -78,6 +78,19 @@ class Check:
     unit: str
     gate: str
     within: bool
+    labels: str = "twin"
+    """What it was measured on: the true labels of the twin, or those that a recipe of this name made."""
+    verdict: str = ""
+    """What the recipe says of its own labels."""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether siltomo was wrong: beyond the gate though the labels are true, or their share was called good.
+
+        The verdict of a threshold speaks of shares of voxels. It promises nothing of surfaces and connections.
+        """
+        promised = self.verdict == "good" and self.metric.endswith("volume_fraction")
+        return not self.within and (self.labels == "twin" or promised)
 
 
 def metric_checks(twins: Sequence[Twin], rows: Sequence[Row]) -> Iterator[Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,31 +11,10 @@ from siltomo.engine.subjects import Subject
 from siltomo.errors import Amend, BadInputError, NotFoundError
 from siltomo.metrics.geometry_measures import Surfaces, electrode_values
 from siltomo.model import Scan, Segmentation
-from siltomo.segmentation.geometry import Geometry, GreyRange, geometry_of_greys, geometry_of_labels
+from siltomo.segmentation.geometry import Geometry, geometry_of_greys, geometry_of_labels
+from siltomo.segmentation.greys import GreyRange
 
-__all__ = ["grey_geometry", "label_geometry", "parse_greys"]
-
-_RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)?\s*\.\.\s*(-?\d+(?:\.\d+)?)?\s*")
-
-
-def parse_greys(text: str) -> GreyRange:
-    """Read a range of greys.
-
-    Raises
-    ------
-    BadInputError
-        When it is none.
-
-    Examples
-    --------
-    >>> parse_greys("160.."), parse_greys("40..90.5")
-    (GreyRange(low=160.0, high=inf), GreyRange(low=40.0, high=90.5))
-    """
-    found = _RANGE.fullmatch(text)
-    if found is None or not (found[1] or found[2]):
-        raise BadInputError(f"{text!r} is no range of greys: write '160..', '..70' or '70..160'")
-    low = float(found[1]) if found[1] else -np.inf
-    return GreyRange(low, float(found[2]) if found[2] else np.inf)
+__all__ = ["grey_geometry", "label_geometry"]
 
 
 def label_geometry(catalog: Catalog, segmentation: str) -> Geometry:

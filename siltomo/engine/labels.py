@@ -116,13 +116,19 @@ def import_labels(
         When shape or voxel size differ from the scan's (says which axis and by how much), or the labels are no
         variant of the segmentation that they name.
     BadInputError
-        When a label value has no name.
+        When the scan is declared without voxels, or a label value has no name.
     TakenError
         When the id is taken by another segmentation.
     """
     scan = catalog.record(Scan, order.scan)
-    opened = order.opened or open_volume(order.source)
     where = order.where or str(order.source.path)
+    if scan.volume is None:
+        raise BadInputError(
+            f"scan {scan.id!r} is declared without voxels: there is no grid that labels could lie on",
+            where=where,
+            fix=f"siltomo catalog show {scan.id}",
+        )
+    opened = order.opened or open_volume(order.source)
     _check_grid(scan, opened, order, where)
     counts = _count_values(opened, where)
     finished = () if dry_run else catalog.begin_writing()
@@ -132,7 +138,7 @@ def import_labels(
     named = [Phase(value=value, name=name) for value, name in phases.items()]
     labels = validated(Segmentation, {**fields, "scan": scan.id, "phases": named}, place=order.where)
     check_variant(catalog, labels, where=order.where)
-    shape = scan.volume.shape if scan.volume else opened.shape
+    shape = scan.volume.shape
     planes = _LabelPlanes(opened, shape, _smallest_type(counts, phases), order.pad, padding)
     existing = catalog.store.find("segmentation", labels.id)
     if existing is not None:

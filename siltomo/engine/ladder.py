@@ -1,8 +1,8 @@
 """The ground-truth ladder: each founding metric on the twin, from its geometry to a segmented scan.
 
 Rungs: the geometry itself (no voxels), labels at half the voxel, labels at the voxel, greys that are only blurred and
-cut at the known levels (imaging), greys with noise and artefacts cut by their own histogram (segmentation). What is
-lost between two rungs is the fault of that step alone.
+cut at the known levels (imaging), greys with noise and artefacts segmented by the recipes that come with siltomo
+(segmentation). What is lost between two rungs is the fault of that step alone.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from siltomo.engine.ladder_recipes import ByRecipe, by_recipe
 from siltomo.metrics import Sample, Scalar, Slab, in_stages, registry
 from siltomo.twin import Moment, Preset, Twin
 from siltomo.twin.grid import Grid
-from siltomo.twin.micro import CRACK, CRACK_GAS, ELECTROLYTE, GAS, GRAPHENE, SOLID
+from siltomo.twin.micro import CRACK, CRACK_GAS, GRAPHENE, SOLID
 from siltomo.twin.nano import MATRIX, NANO_PHASES, PORE, SEI, SILICON
 from siltomo.twin.truth import fine, truth
 
@@ -78,6 +79,8 @@ class Rung:
     gate: str
     within: Mapping[str, bool]
     """For each rung below the truth: whether it is within the gate of what it is compared with."""
+    verdict: str = ""
+    """What the recipe of the last rung says of its own labels."""
 
 
 MICRO = (
@@ -108,6 +111,7 @@ def climb(twin: Twin, moment: Moment, kind: str = "micro", *, steps: Sequence[St
     """
     chosen = steps or (MICRO if kind == "micro" else NANO)
     volumes = _volumes(twin, moment, kind)
+    own, voxel_um = _segmented(twin, moment, kind), volumes["voxels"][1]
     true = {(one.metric, one.how): one.value for one in truth(twin, moment, kind)}
     phases = _CRACKS if kind == "micro" else dict(NANO_PHASES)
     domain = "electrode" if kind == "micro" else "islet"
@@ -118,9 +122,11 @@ def climb(twin: Twin, moment: Moment, kind: str = "micro", *, steps: Sequence[St
         unit = ""
         for name, (labels, voxel) in volumes.items():
             values[name], unit = _measure(step, labels, phases, voxel, domain)
-        voxel_um = volumes["voxels"][1]
+        values["segmentation"] = None
+        if own.labels is not None:
+            values["segmentation"], _ = _measure(step, own.labels, own.phases, voxel_um, domain)
         within = _judged(step, values, voxel_um, nano=kind == "nano")
-        yield Rung(step.name, f"{moment.cell} {kind}", unit, values, step.gate.words, within)
+        yield Rung(step.name, f"{moment.cell} {kind}", unit, values, step.gate.words, within, own.verdict)
 
 
 def _judged(
@@ -186,18 +192,23 @@ def _with_phases(sample: Sample, phases: tuple[tuple[str, tuple[int, ...]], ...]
 def _volumes(twin: Twin, moment: Moment, kind: str) -> dict[str, tuple[Volume, float]]:
     volume: Grid = getattr(twin, kind)(moment)
     small = fine(volume, 2)
-    greys = twin.greys(moment, kind)
-    clean = twin.greys(moment, kind, greys.camera.clean())
+    clean = twin.greys(moment, kind, twin.greys(moment, kind).camera.clean())
     plain = _plain_micro if kind == "micro" else _plain_nano
     labels = volume.labels()
     cut = _cut_micro if kind == "micro" else _cut_nano
-    own = _own_micro if kind == "micro" else _own_nano
     return {
         "half voxels": (plain(small.labels()), small.voxel_um),
         "voxels": (plain(labels), volume.voxel_um),
         "imaging": (cut(clean.planes(), labels, clean), volume.voxel_um),
-        "segmentation": (own(greys.planes(), labels, greys), volume.voxel_um),
     }
+
+
+def _segmented(twin: Twin, moment: Moment, kind: str) -> ByRecipe:
+    greys = twin.greys(moment, kind)
+    labels = greys.volume.labels()
+    electrode = _plain_micro(labels) > 0 if kind == "micro" else np.ones(labels.shape, np.bool_)
+    voxel_um = float(getattr(twin, kind)(moment).voxel_um)
+    return by_recipe(greys.planes(), electrode, voxel_um, kind=kind, blur_um=greys.camera.blur_um)
 
 
 def _plain_micro(labels: Volume) -> Volume:
@@ -216,33 +227,12 @@ def _cut_micro(greys: Volume, labels: Volume, camera: Any) -> Volume:
     return _two_classes(greys, labels, level)
 
 
-def _own_micro(greys: Volume, labels: Volume, camera: Any) -> Volume:
-    """Cut by Otsu, after a median of 3 voxels, what is neither dark as gas nor bright as metal."""
-    from scipy.ndimage import label, median_filter
-    from skimage.filters import threshold_otsu
-
-    calm = median_filter(greys, 3)
-    inside = _plain_micro(labels) > 0
-    gas = 0.5 * (camera.level_of(camera.deltas[GAS]) + camera.level_of(camera.deltas[ELECTROLYTE]))
-    bright = 0.5 * (camera.level_of(camera.deltas[SOLID]) + camera.level_of(camera.deltas[GRAPHENE]))
-    own = calm[inside & (calm > gas) & (calm < bright)]
-    level = threshold_otsu(own)  # type: ignore[no-untyped-call]
-    made = _two_classes(calm, labels, float(level) + 0.5)
-    # pieces this small are noise, as in the recipe that comes with siltomo
-    named, _ = label(made == 1, structure=np.ones((3, 3, 3)))
-    small = np.bincount(named.ravel()) < _NOISE
-    small[0] = False
-    made[small[named]] = 2
-    return made
-
-
 def _two_classes(greys: Volume, labels: Volume, level: float) -> Volume:
     made = np.where(greys < level, 1, 2).astype(np.uint8)
     made[_plain_micro(labels) == 0] = 0
     return made
 
 
-_NOISE = 27
 _NANO_ORDER = (PORE, MATRIX, SEI, SILICON)
 
 
@@ -250,16 +240,6 @@ def _cut_nano(greys: Volume, labels: Volume, camera: Any) -> Volume:  # noqa: AR
     """Cut half-way between the known levels of pore, matrix, SEI and silicon."""
     levels = [camera.level_of(camera.deltas[value]) for value in _NANO_ORDER]
     return _classes(greys, [0.5 * (a + b) for a, b in pairwise(levels)])
-
-
-def _own_nano(greys: Volume, labels: Volume, camera: Any) -> Volume:  # noqa: ARG001 -- one shape for all
-    """Median of 3 voxels, then Otsu's cuts between four classes."""
-    from scipy.ndimage import median_filter
-    from skimage.filters import threshold_multiotsu
-
-    calm = median_filter(greys, 3)
-    cuts = threshold_multiotsu(calm, classes=4)  # type: ignore[no-untyped-call]
-    return _classes(calm, [float(t) + 0.5 for t in cuts])
 
 
 def _classes(greys: Volume, levels: Sequence[float]) -> Volume:

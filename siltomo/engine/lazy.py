@@ -95,7 +95,7 @@ Answers = list[tuple[int, Delayed]]
 
 def _answers(catalog: Catalog, plan: Plan) -> Answers:
     """Return the tasks that give the plan's rows; neighbours that wait for the same passes are one task."""
-    root = str(catalog.path.resolve())
+    root = str(catalog.absolute_path)
     results = [delayed(_finish, pure=False)(root, one, pass_graph(Path(root), one)) for one in plan.passes]
     of_key = {item.key: number for number, one in enumerate(plan.passes) for item in one.items}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from siltomo.engine.yaml import read_yaml
-from siltomo.errors import NotFoundError
+from siltomo.errors import Amend, BadInputError, NotFoundError
 from siltomo.segmentation import Recipe, parse_recipe
 
 __all__ = ["LoadedRecipe", "bundled_recipes", "load_recipe"]
@@ -22,6 +22,23 @@ class LoadedRecipe:
     recipe: Recipe
     place: Path
     """Its file; paths inside the recipe start at its folder."""
+
+    def within(self, text: str) -> LoadedRecipe:
+        """Return the recipe inside of phases of another segmentation, given as ``ID:PHASE,PHASE``.
+
+        Raises
+        ------
+        BadInputError
+            When the text is not of this form.
+        """
+        id_, colon, phases = text.partition(":")
+        names = tuple(name.strip() for name in phases.split(",") if name.strip())
+        if not (id_ and colon and names):
+            raise BadInputError(
+                f"{text!r} names no phases of a segmentation; write ID:PHASE",
+                fix=Amend({"--within": f"{id_ or '{scan}-electrode-layers'}:electrode"}),
+            )
+        return replace(self, recipe=self.recipe.within(id_, names))
 
 
 def bundled_recipes() -> Iterator[LoadedRecipe]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.recipes import LoadedRecipe
 from siltomo.engine.resources import memory_budget
-from siltomo.engine.segmenting import LabelPlanes, RecipeOrder, Stored, learn_recipe
+from siltomo.engine.segment_variants import moved_labels, require_cuts, store_variants
+from siltomo.engine.segmenting import LabelPlanes
+from siltomo.engine.segmenting_sources import Stored
 from siltomo.errors import BadInputError, MismatchError
 from siltomo.metrics import Sample, Scalar, Slab, registry
 from siltomo.model import OUTSIDE, Scan, Segmentation
-from siltomo.segmentation import parse_recipe
 from siltomo.segmentation.compare import BOUNDARY_REACH, Comparison, compare_labels
+from siltomo.segmentation.execute import PlaneReader
+from siltomo.segmentation.prepare import Told
 
 __all__ = ["MAIN_METRICS", "Sensitivity", "compare_segmentations", "comparison_rows", "threshold_sensitivity"]
 
@@ -111,9 +110,15 @@ class Sensitivity:
 
 
 def threshold_sensitivity(
-    catalog: Catalog, segmentation: str, *, shift: float = 0.05, metrics: tuple[str, ...] = MAIN_METRICS
+    catalog: Catalog,
+    segmentation: str,
+    *,
+    shift: float = 0.05,
+    metrics: tuple[str, ...] = MAIN_METRICS,
+    store: bool = False,
+    told: Told | None = None,
 ) -> list[Sensitivity]:
-    """Move the cuts of a recipe's labels and measure again; nothing is kept.
+    """Move the cuts of a recipe's labels and measure again.
 
     Parameters
     ----------
@@ -125,6 +130,10 @@ def threshold_sensitivity(
         How far each cut is moved, as part of the difference of the means of its two classes.
     metrics
         Names of metrics; ``{phase}`` stands for each phase.
+    store
+        Whether the labels with moved cuts are kept, as variants; see `store_variants`.
+    told
+        Told what is being done.
 
     Raises
     ------
@@ -132,18 +141,21 @@ def threshold_sensitivity(
         When the labels were not made by a recipe with thresholds: what has no cut has no sensitivity to it.
     """
     labels = catalog.record(Segmentation, segmentation)
-    if labels.making is None or not any(p.cuts and p.classes for p in labels.making.partings):
-        raise BadInputError(
-            f"segmentation {segmentation!r} was not made by a recipe with fitted thresholds: there is no cut to move",
-            code="SIL144",
-            fix=f"siltomo segment run {labels.scan} --recipe micro-cracks",
-        )
+    require_cuts(labels)
     asked = [
         name.replace("{phase}", phase)
         for name in metrics
         for phase in (labels.phase_names if "{phase}" in name else ("",))
     ]
-    columns = [_measured(catalog, labels, side * shift, asked) for side in (-1, 0, 1)]
+    kept = store_variants(catalog, segmentation, shift=shift, told=told) if store else {}
+    columns = []
+    for moved in (-shift, 0.0, shift):
+        if moved and moved not in kept:
+            with moved_labels(catalog, labels, moved, told) as learnt:
+                read = LabelPlanes(learnt, int(memory_budget() * _SHARE))
+                columns.append(_measured(catalog, labels, read, asked))
+        else:
+            columns.append(_measured(catalog, labels, _reader(catalog, kept.get(moved, labels)), asked))
     made = []
     for name in asked:
         values = [column[name][0] for column in columns]
@@ -154,37 +166,32 @@ def threshold_sensitivity(
 
 
 def _measured(
-    catalog: Catalog, labels: Segmentation, shift: float, names: list[str]
+    catalog: Catalog, labels: Segmentation, read: PlaneReader, names: list[str]
 ) -> Mapping[str, tuple[float | None, str]]:
-    """Make the labels with moved cuts and measure them, in one reading."""
-    assert labels.making is not None
-    recipe = parse_recipe(_moved(labels, shift), place=lambda _: f"segmentation {labels.id}")
-    order = RecipeOrder(LoadedRecipe(recipe, Path("recipe.yaml")), (labels.scan,))
+    """Measure planes of labels, in one reading."""
     scan = catalog.record(Scan, labels.scan)
+    assert labels.volume is not None
+    shape = labels.volume.shape
     requests = {name: registry.request(name, {}) for name in names}
-    with tempfile.TemporaryDirectory(prefix="siltomo-") as folder:
-        (learnt,) = learn_recipe(catalog, order, (labels.scan,), Path(folder))
-        read = LabelPlanes(learnt, int(memory_budget() * _SHARE))
-        shape = learnt.work.source.shape
-        samples = {
-            name: Sample(
-                phase=request.phase,
-                values=labels.values_of(request.phase),
-                outside=labels.values_of(OUTSIDE),
-                shape=shape,
-                spacing_um=scan.voxel_size.um,
-                domain=str(labels.domain),
-            )
-            for name, request in requests.items()
-        }
-        wanted = {name: requests[name].measures(samples[name]) for name in names}
-        measures = list(dict.fromkeys(m for one in wanted.values() for m in one.values()))
-        after = max(m.after for m in measures)
-        partials: list[list[Any]] = [[] for _ in measures]
-        for start in range(0, shape[0], 64):
-            slab = Slab(read, start, min(start + 64, shape[0]), shape[0], after=after)
-            for held, measure in zip(partials, measures, strict=True):
-                held[:] = [reduce(measure.merge, [*held, measure.measure(slab)])]
+    samples = {
+        name: Sample(
+            phase=request.phase,
+            values=labels.values_of(request.phase),
+            outside=labels.values_of(OUTSIDE),
+            shape=shape,
+            spacing_um=scan.voxel_size.um,
+            domain=str(labels.domain),
+        )
+        for name, request in requests.items()
+    }
+    wanted = {name: requests[name].measures(samples[name]) for name in names}
+    measures = list(dict.fromkeys(m for one in wanted.values() for m in one.values()))
+    after = max(m.after for m in measures)
+    partials: list[list[Any]] = [[] for _ in measures]
+    for start in range(0, shape[0], 64):
+        slab = Slab(read, start, min(start + 64, shape[0]), shape[0], after=after)
+        for held, measure in zip(partials, measures, strict=True):
+            held[:] = [reduce(measure.merge, [*held, measure.measure(slab)])]
     totals = {measure: held[0] for measure, held in zip(measures, partials, strict=True)}
     answers = {}
     for name in names:
@@ -193,21 +200,3 @@ def _measured(
             (answer.value, "") if isinstance(answer, Scalar) else (None, getattr(answer, "reason", ""))
         )
     return answers
-
-
-def _moved(labels: Segmentation, shift: float) -> dict[str, Any]:
-    """Return the recipe of labels as plain data, with the cuts that were found, moved."""
-    assert labels.making is not None
-    content = copy.deepcopy(labels.making.content)
-    for parting in labels.making.partings:
-        means = [c.mean for c in parting.classes]
-        if not parting.cuts:
-            continue
-        cuts = list(parting.cuts)
-        for k, cut in enumerate(cuts):
-            low, high = (means[k], means[k + 1]) if len(means) == len(cuts) + 1 else (None, None)
-            cuts[k] = cut + (shift * (high - low) if low is not None and high is not None else 0.0)
-        step = content["steps"][parting.step - 1]["threshold"]
-        kept = {key: step[key] for key in ("of", "named")}
-        content["steps"][parting.step - 1] = {"threshold": {"method": "values", "values": cuts, **kept}}
-    return {"recipe": labels.making.recipe, "steps": content["steps"]}

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.segmenting import RecipeOrder, learn_recipe, whole_volume
-from siltomo.model import Parting, Scan, Trust
-from siltomo.segmentation.prepare import Fit, Told
-from siltomo.segmentation.verdicts import worst
+from siltomo.engine.segmenting import RecipeOrder, learn_recipe
+from siltomo.engine.segmenting_sources import scan_source, whole_volume
+from siltomo.model import Parting, Scan, Trust, Verdict
+from siltomo.segmentation.prepare import Fit, NoCutError, Told
 
 __all__ = ["Preview", "preview_recipe"]
 
@@ -34,15 +34,15 @@ class Preview:
     """Which planes are shown."""
     greys: tuple[NDArray[Any], ...]
     labels: tuple[NDArray[np.uint8], ...]
-
-    @property
-    def trust(self) -> Trust:
-        """The worst of all verdicts."""
-        return worst(v for p in self.partings for v in p.verdicts)
+    """Labels of these planes; none where the recipe cannot part the greys, and its verdict says why."""
+    trust: Trust
+    """The worst of the verdicts that decide."""
 
     @property
     def shares(self) -> dict[str, float]:
         """Share of each phase in the planes that are shown, outside left out."""
+        if not self.labels:
+            return {}
         counts = np.bincount(np.concatenate([p.ravel() for p in self.labels]), minlength=256)
         total = max(1, int(counts[1:].sum()))
         shares: dict[str, float] = {}
@@ -69,11 +69,38 @@ def preview_recipe(catalog: Catalog, order: RecipeOrder, *, progress: Told | Non
     recipe = order.loaded.recipe
     together = order.scans if recipe.shares_thresholds else order.scans[:1]
     with tempfile.TemporaryDirectory(prefix="siltomo-") as folder:
-        learnt = learn_recipe(catalog, order, together, Path(folder), progress)[0]
+        try:
+            learnt = learn_recipe(catalog, order, together, Path(folder), progress)[0]
+        except NoCutError as error:
+            return _without_cut(catalog, scan, order, planes, error)
         last = len(recipe.steps) - 1
         labels = tuple(learnt.work.planes(last, z, z + 1).values[0] for z in planes)
     greys = tuple(np.asarray(learnt.work.source.read(z, z + 1)[0]) for z in planes)
     edge = scan.voxel_size.um[2]
     return Preview(
-        scan.id, recipe.name, recipe.phases, edge, learnt.fits, learnt.partings, planes, greys, labels
+        scan.id,
+        recipe.name,
+        recipe.phases,
+        edge,
+        learnt.fits,
+        learnt.partings,
+        planes,
+        greys,
+        labels,
+        learnt.trust,
+    )
+
+
+def _without_cut(
+    catalog: Catalog, scan: Scan, order: RecipeOrder, planes: tuple[int, ...], error: NoCutError
+) -> Preview:
+    """Return what there is to see where a threshold does not exist: the histogram, its fit, the greys."""
+    verdict = Verdict(check="cut", trust=Trust.BAD, reason=error.message)
+    parting = Parting(step=error.fit.step, scans=error.scans, verdicts=(verdict,))
+    recipe = order.loaded.recipe
+    source = scan_source(catalog, recipe, scan.id)
+    greys = tuple(np.asarray(source.read(z, z + 1)[0]) for z in planes)
+    edge = scan.voxel_size.um[2]
+    return Preview(
+        scan.id, recipe.name, recipe.phases, edge, (error.fit,), (parting,), planes, greys, (), Trust.BAD
     )

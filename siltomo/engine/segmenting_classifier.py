@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.recipes import LoadedRecipe
+from siltomo.engine.segmenting_sources import scan_source
 from siltomo.errors import Amend, BadInputError, MismatchError, NotFoundError, TooLargeError
 from siltomo.importers import Source, open_volume
 from siltomo.model import FoundClass, Parting, Scan
@@ -75,6 +76,11 @@ def _whole(opened: Any) -> NDArray[Any]:
     return labels.astype(np.uint8) if labels.max(initial=0) < 256 else labels
 
 
+def _eight_bits(chances: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return probabilities as 0 to 255, 0 outside of the domain."""
+    return np.where(inside, np.rint(chances * 255), 0).astype(np.uint8)
+
+
 @dataclass
 class Classifier:
     """Carries out ``classify`` on scans; a forest that is trained on one scan serves them all."""
@@ -82,6 +88,8 @@ class Classifier:
     catalog: Catalog
     loaded: LoadedRecipe
     memory: int
+    keeps: bool = False
+    """Whether probabilities are kept where a step says so; else they are used and forgotten."""
     _forests: dict[tuple[int, str], Forest] | None = None
 
     def __call__(self, node: Node, work: Work, slabs: Slabs, told: Callable[[], None]) -> Parting:
@@ -91,15 +99,20 @@ class Classifier:
         forest = self._forest(node, step, work)
         source = node.inputs[0]
         self._check_memory(step, work, source, slabs.depth)
+        kept = self._chances(step, slabs)
         for start, stop in slabs.ranges:
-            if not slabs.has(start):
+            if not all(one.has(start) for one in (*kept, slabs)):
                 classes, chances = predict_block(step, forest, work, source, (start, stop))
+                for one, chance in zip(kept, chances, strict=bool(kept)):
+                    one.write(start, _eight_bits(chance, classes > 0))
                 inside = classes > 0
                 sums = [float(one[inside].sum(dtype=np.float64)) for one in chances]
                 counts = np.bincount(classes.ravel(), minlength=forest.classes + 1)[1:]
                 facts = {"sums": sums, "counts": [int(n) for n in counts]}
                 slabs.write(start, classes, facts)
             told()
+        if kept:
+            work.chances[node.index] = tuple(one.read for one in kept)
         every = [slabs.facts(start) for start, _ in slabs.ranges]
         sums, counts = (np.sum([one[name] for one in every], axis=0) for name in ("sums", "counts"))
         total = max(1, int(counts.sum()))
@@ -112,9 +125,16 @@ class Classifier:
             step=node.index + 1, scans=scans, classes=found, facts=forest.facts, verdicts=forest.verdicts
         )
 
-    def _forest(self, node: Node, step: Classify, work: Work) -> Forest:
-        from siltomo.engine.segmenting import scan_source
+    def _chances(self, step: Classify, slabs: Slabs) -> tuple[Slabs, ...]:
+        """Return where the probabilities of each class are kept until they are written to the catalog."""
+        if not (self.keeps and step.keep_probabilities):
+            return ()
+        return tuple(
+            Slabs(slabs.folder.with_name(f"{slabs.folder.name}-class{value}"), slabs.shape, slabs.depth)
+            for value in range(1, step.classes + 1)
+        )
 
+    def _forest(self, node: Node, step: Classify, work: Work) -> Forest:
         on = step.scan or work.source.id
         if self._forests is None:
             self._forests = {}

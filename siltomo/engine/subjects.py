@@ -12,6 +12,7 @@ from typing import Any
 
 from siltomo.catalog import StoredRecord
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.columns import scan_columns
 from siltomo.engine.select import Selection, everything
 from siltomo.metrics import Request, Sample
 from siltomo.model import OUTSIDE, Cell, Formulation, MetricResult, Scan, Segmentation, Status
@@ -24,7 +25,6 @@ __all__ = [
     "base_items",
     "can_answer",
     "find_subjects",
-    "scan_columns",
 ]
 
 
@@ -66,24 +66,6 @@ class Subject:
             phases=self._phases,
             depth_axis=self.scan.depth_axis or "",
         )
-
-
-def scan_columns(scan: Scan, cell: Cell | None) -> dict[str, Any]:
-    """Return the columns of a scan: where it belongs and in which state it was taken."""
-    state = scan.state
-    return {
-        "formulation": cell.formulation if cell else None,
-        "cell": scan.cell,
-        "scan": scan.id,
-        "scale": str(scan.scale),
-        "mode": str(scan.mode),
-        "domain": str(scan.domain),
-        "cycle": state.cycle,
-        "half": str(state.half),
-        "capacity": None if state.capacity is None else state.capacity.value,
-        "voltage": None if state.voltage is None else state.voltage.value,
-        "voxel_size": scan.voxel_size.edge_um,
-    }
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,39 @@
-"""Look after a catalog: list scans, show a record, remove one, verify all."""
+"""Look after a catalog: list scans, show a record, remove one, verify, repair, collect, migrate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from siltomo.engine.catalog import Catalog
+from siltomo.catalog import CatalogStore
+from siltomo.engine.catalog import Catalog, find_catalog
+from siltomo.engine.columns import scan_columns
 from siltomo.engine.select import Selection, everything
-from siltomo.engine.subjects import scan_columns
 from siltomo.errors import Amend, BadInputError
 from siltomo.model import RECORDS, Cell, Record, Scan, Segmentation
 
-__all__ = ["list_scans", "list_segmentations", "remove_record", "show_record", "verify_catalog"]
+__all__ = [
+    "collect_garbage",
+    "list_scans",
+    "list_segmentations",
+    "migrate_catalog",
+    "remove_record",
+    "repair_catalog",
+    "show_record",
+    "verify_catalog",
+]
 
 
 def list_scans(catalog: Catalog, where: Selection = everything) -> list[dict[str, Any]]:
-    """Return one row for each scan that is selected."""
-    cells = {cell.id: cell for cell in catalog.records(Cell)}
+    """Return one row for each scan that is selected; ``catalog.damaged`` says which could not be read."""
+    cells = {cell.id: cell for cell in catalog.sound_records(Cell)}
     by_scan: dict[str, list[str]] = {}
-    for labels in catalog.records(Segmentation):
+    for labels in catalog.sound_records(Segmentation):
         by_scan.setdefault(labels.scan, []).append(labels.id)
     rows = []
-    for scan in catalog.records(Scan):
+    for scan in catalog.sound_records(Scan):
         columns = scan_columns(scan, cells.get(scan.cell))
         if where(columns):
             rows.append(
@@ -53,7 +65,7 @@ def list_segmentations(catalog: Catalog, scan: str | None = None) -> list[dict[s
             "method": labels.method,
             "variant_of": labels.variant_of,
         }
-        for labels in catalog.records(Segmentation)
+        for labels in catalog.sound_records(Segmentation)
         if scan in (None, labels.scan)
     ]
 
@@ -92,7 +104,7 @@ def show_record(catalog: Catalog, id_: str, *, kind: str | None = None) -> dict[
         "created": stored.created,
     }
     if stored.volume is not None:
-        shown["path"] = str(catalog.store.bag(stored) / stored.volume.path)
+        shown["path"] = catalog.store.address(stored)
         shown["bytes_stored"] = stored.volume.bytes
     if model is Scan:
         shown["segmentations"] = [s.id for s in catalog.segmentations_of(id_)]
@@ -150,3 +162,99 @@ def verify_catalog(
         One row for each damaged file: what is damaged, what is lost, how to restore it.
     """
     return [dict(vars(damage)) for damage in catalog.store.verify(full=full, progress=progress)]
+
+
+def repair_catalog(
+    folder: str | Path | None = None,
+    *,
+    backup: str | Path | None = None,
+    full: bool = False,
+    dry_run: bool = False,
+) -> list[dict[str, Any]]:
+    """Put back what is damaged from what proves to be the same bytes.
+
+    Parameters
+    ----------
+    folder
+        The catalog's folder; without one as :func:`find_catalog` finds it.
+    backup
+        Another copy of the catalog.
+    full
+        Look at every byte for damage.
+    dry_run
+        Say what is damaged and mend nothing.
+
+    Returns
+    -------
+    list of dict
+        One row for each damage: what was wrong, whether it is mended, and how.
+
+    Raises
+    ------
+    NotFoundError
+        When the backup is no catalog.
+    """
+    root = find_catalog(folder)
+    if backup is not None:
+        CatalogStore.open(backup)
+    rows: list[dict[str, Any]] = []
+    if not dry_run and CatalogStore.restore_marker(root):
+        rows.append(
+            {"kind": "catalog", "id": "", "path": "siltomo-catalog.json", "what": "missing or damaged"}
+            | {"outcome": "mended", "how": "written anew, with a new id of the catalog"}
+        )
+    catalog = Catalog(CatalogStore.open(root))
+    if not dry_run:
+        catalog.begin_writing()
+    mended = catalog.store.repair(backup=backup, full=full, dry_run=dry_run)
+    return [*rows, *(dict(vars(one)) for one in mended)]
+
+
+def collect_garbage(catalog: Catalog, *, grace_days: float, dry_run: bool) -> list[dict[str, Any]]:
+    """Remove, for ever, the volumes of records that were removed longer ago than a grace period.
+
+    A volume that a record still points at stays, and so does one whose record was lost rather than removed.
+
+    Parameters
+    ----------
+    grace_days
+        How many days the bytes of a removed record are kept.
+    dry_run
+        Say what would go and remove nothing.
+
+    Returns
+    -------
+    list of dict
+        One row for each volume.
+    """
+    if grace_days < 0:
+        raise BadInputError(f"a grace period is no less than 0 days, not {grace_days:g}")
+    used = {
+        (kind, target)
+        for model in RECORDS.values()
+        for field, kind in model.references().items()
+        for record in catalog.records(model)
+        if (target := getattr(record, field)) is not None
+    }
+    grace = timedelta(days=grace_days)
+    if dry_run:
+        found = catalog.store.collectable(grace, keep=used)
+    else:
+        catalog.begin_writing()
+        found = catalog.store.collect(grace, keep=used)
+    outcome = "would be removed" if dry_run else "removed for ever"
+    return [{**vars(one), "outcome": outcome} for one in found]
+
+
+def migrate_catalog(catalog: Catalog) -> dict[str, Any]:
+    """Bring a catalog of an older siltomo to the layout of this one.
+
+    Raises
+    ------
+    DamagedError
+        When it is damaged; it is as it was then.
+    """
+    before = catalog.store.version
+    catalog.begin_writing()
+    made = catalog.store.migrate()
+    return {"from": before, "to": catalog.store.version, "copies_made": made}

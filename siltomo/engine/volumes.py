@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from siltomo.catalog import StoredRecord
     from siltomo.engine.catalog import Catalog
 
-__all__ = ["lazy_volume", "scan_dataset"]
+__all__ = ["lazy_volume", "scan_dataset", "voxel_centres"]
 
 
 def lazy_volume(catalog: Catalog, stored: StoredRecord, *, level: int = 0) -> da.Array:
@@ -44,7 +44,7 @@ def scan_dataset(catalog: Catalog, id: str, *, level: int = 0) -> xr.Dataset:  #
         raise BadInputError(f"scan {id!r} has levels 0 to {scan.volume.levels - 1}, not {level}")
     grey = lazy_volume(catalog, stored, level=level)
     coordinates = {
-        axis: (axis, _centres(size, edge, level), {"units": "um", "long_name": axis})
+        axis: (axis, voxel_centres(size, edge, level), {"units": "um", "long_name": axis})
         for axis, size, edge in zip("zyx", grey.shape, scan.voxel_size.um, strict=True)
     }
     variables: dict[str, Any] = {"grey": (("z", "y", "x"), grey, {"long_name": "grey value", "units": "1"})}
@@ -66,7 +66,7 @@ def scan_dataset(catalog: Catalog, id: str, *, level: int = 0) -> xr.Dataset:  #
     return xr.Dataset(variables, coords=coordinates, attrs=attributes)
 
 
-def _centres(size: int, edge: float, level: int) -> NDArray[np.float64]:
-    """Centres of voxels in um; a voxel of level n averages 2**n of them, so its centre moves with it."""
+def voxel_centres(size: int, edge: float, level: int) -> NDArray[np.float64]:
+    """Return the centres of voxels in um; a voxel of level n averages 2**n of them, so its centre moves with it."""
     factor = 2**level
     return np.asarray((np.arange(size) * factor + (factor - 1) / 2) * edge)

@@ -232,7 +232,9 @@ def _axis(extents: ColumnExtents, order: Floats | None) -> int:
             )
         return int(along[0])
     if extents.voxels[ELECTRODE] == 0:
-        raise FrameError("no voxel of the electrode, its collector or its separator is in the field of view")
+        raise FrameError(
+            "no voxel of the electrode is in the field of view, nor both its collector and its separator"
+        )
     bounded = [_bounded(extents.along(axis)) for axis in range(3)]
     seen = [axis for axis in range(3) if bounded[axis] >= LEAST_SHARE]
     if len(seen) == 1:

@@ -133,7 +133,9 @@ def _smooth(phase: NDArray[np.bool_], outside: NDArray[np.bool_] | None) -> NDAr
 
 def _touches(outside: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which points lie in a tile with a voxel of the outside."""
-    z, y, x = np.floor(points).astype(np.intp).T
+    # a face in the far border plane belongs to the last tile: there is none beyond
+    last = np.array(outside.shape, np.intp) - 2
+    z, y, x = np.minimum(np.floor(points).astype(np.intp), last).T
     touching = np.zeros(len(points), np.bool_)
     for corner in range(8):
         touching |= outside[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]

@@ -6,6 +6,7 @@ from siltomo.model.cycling import CyclingRun
 from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
 from siltomo.model.printed import Printed, read_printed
+from siltomo.model.probability import Probability
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
 from siltomo.model.scan import Acquisition, Registration, Scan, SourceFiles, State, Volume, VoxelSize
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
@@ -35,6 +36,7 @@ __all__ = [
     "Parting",
     "Phase",
     "Printed",
+    "Probability",
     "Provenance",
     "Qualifier",
     "Record",

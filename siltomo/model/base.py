@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -51,7 +52,7 @@ class Record(Model):
         return {
             name: mark.kind
             for name, field in cls.model_fields.items()
-            for mark in field.metadata
+            for mark in (*field.metadata, *_marks(field.annotation))
             if isinstance(mark, Ref)
         }
 
@@ -89,3 +90,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "<br>".join(_shown(part) for part in value)
     return escape(str(value))
+
+
+def _marks(annotation: object) -> Iterator[object]:
+    """Yield what the members of a union are annotated with: ``Annotated[Id, Ref(...)] | None``."""
+    if get_origin(annotation) is Annotated:
+        yield from annotation.__metadata__  # type: ignore[attr-defined]
+    for inner in get_args(annotation):
+        yield from _marks(inner)

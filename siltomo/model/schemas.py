@@ -10,6 +10,7 @@ from siltomo.model.base import Model, Record
 from siltomo.model.cell import Cell
 from siltomo.model.cycling import CyclingRun
 from siltomo.model.formulation import Formulation
+from siltomo.model.probability import Probability
 from siltomo.model.result import MetricResult
 from siltomo.model.scan import Scan
 from siltomo.model.segmentation import Segmentation
@@ -19,7 +20,7 @@ __all__ = ["RECORDS", "json_schema", "kinds", "model_named", "schema_text"]
 
 RECORDS: dict[str, type[Record]] = {
     record.kind: record
-    for record in (Study, Formulation, Cell, Scan, Segmentation, CyclingRun, ReportedValue)
+    for record in (Study, Formulation, Cell, Scan, Segmentation, Probability, CyclingRun, ReportedValue)
 }
 """The kinds of record that a catalog keeps, in the order in which they may refer to each other."""
 

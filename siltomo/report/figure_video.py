@@ -66,9 +66,8 @@ def frame(row: Mapping[str, Any], image: PlaneImage, size_um: tuple[float, float
     high, wide = size_um
     made = io.BytesIO()
     with siltomo_style():
-        figure = Figure(
-            figsize=(_WIDTH_INCH, _WIDTH_INCH * high / wide + 0.3), layout="none", facecolor="black"
-        )
+        figure = Figure(figsize=(_WIDTH_INCH, _WIDTH_INCH * high / wide + 0.3), facecolor="black")
+        figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1 - 0.3 / figure.get_figheight()))
         axes.set_axis_off()
         draw_plane(axes, image, window=(float(row["grey_low"]), float(row["grey_high"])))

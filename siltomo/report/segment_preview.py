@@ -50,7 +50,8 @@ def draw_preview(preview: Preview, path: Path) -> None:
         _write_verdicts(panels[0][1], preview, 0)
     for axes, n in zip(lower.subplots(1, count, squeeze=False)[0], range(count), strict=True):
         _draw_plane(axes, preview, n)
-    lower.legend(handles=_keys(preview), loc="outside lower center", ncols=6, frameon=False)
+    if preview.labels:
+        lower.legend(handles=_keys(preview), loc="outside lower center", ncols=6, frameon=False)
     figure.savefig(path, format="png")
 
 
@@ -107,20 +108,26 @@ def _write_verdicts(axes: Any, preview: Preview, step: int) -> None:
 
 
 def _draw_plane(axes: Any, preview: Preview, n: int) -> None:
-    grey, labels = preview.greys[n].astype(np.float64), preview.labels[n]
+    grey = preview.greys[n].astype(np.float64)
     low, high = np.nanpercentile(grey, [0.5, 99.5])
     axes.imshow(grey, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
+    if preview.labels:
+        axes.imshow(_cover(preview, preview.labels[n]), interpolation="nearest")
+    axes.set_title(f"plane z = {preview.planes[n]}", fontsize=10, loc="left")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    _scale_bar(axes, preview.edge_um, grey.shape)
+
+
+def _cover(preview: Preview, labels: Any) -> Any:
+    """Return labels as colours to lay over greys."""
     cover = np.zeros((*labels.shape, 4))
     for k, (value, name) in enumerate(preview.phases):
         # outlines of what is not the last phase: the greys stay visible
         if k < len(preview.phases) - 1 and name != "outside":
             cover[labels == value] = (*_rgb(k), 0.45)
     cover[labels == 0] = (0.1, 0.1, 0.1, 0.6)
-    axes.imshow(cover, interpolation="nearest")
-    axes.set_title(f"plane z = {preview.planes[n]}", fontsize=10, loc="left")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    _scale_bar(axes, preview.edge_um, labels.shape)
+    return cover
 
 
 def _scale_bar(axes: Any, edge_um: float, shape: tuple[int, ...]) -> None:

@@ -36,6 +36,8 @@ class ScanSource:
     """Content id of its voxels."""
     masks: Mapping[int, PlaneReader] = field(default_factory=dict)
     """For each step that masks by another segmentation: reads which voxels stay."""
+    depth_axis: str = ""
+    """Declared axis from collector to separator, such as ``+z``; empty where none is declared."""
 
     @property
     def plane(self) -> int:
@@ -67,12 +69,15 @@ class Work:
         Matches and cuts, by step.
     kept
         Readers of what is kept on disk, by step.
+    chances
+        Readers of the probability of each class, in 8 bits, of classifiers that keep them.
     """
 
     recipe: Recipe
     source: ScanSource
     facts: dict[int, Fact] = field(default_factory=dict)
     kept: dict[int, PlaneReader] = field(default_factory=dict)
+    chances: dict[int, tuple[PlaneReader, ...]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -108,7 +113,7 @@ class Work:
         mask = None
         if isinstance(node.step, Mask) and node.step.segmentation:
             mask = self.source.masks[node.index](first, last)
-        block = Block(self.source.spacing, self.facts.get(node.index), mask, node.gives == CLASSES)
+        block = Block(self.source.spacing, self.facts.get(node.index), mask, node.gives == CLASSES, first)
         made = apply(node.step, taken, block)
         return _crop(made, low - first, high - first)
 

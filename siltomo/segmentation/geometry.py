@@ -5,7 +5,6 @@ Everything here runs over slabs of planes that a reader gives, and keeps height 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -19,14 +18,15 @@ from siltomo.errors import BadInputError
 from siltomo.kernels.columns import NOT_A_CLASS, ColumnExtents, column_extents
 from siltomo.kernels.edges import EdgeFit, EdgeProfile, edge_profile, fit_edge
 from siltomo.kernels.electrode import ELECTRODE, ElectrodeFrame, FrameError, Side, Surface, electrode_frame
+from siltomo.segmentation.greys import GreyRange
 
 __all__ = [
     "Geometry",
-    "GreyRange",
     "PlaneReader",
     "edge_of",
     "geometry_of_greys",
     "geometry_of_labels",
+    "refined",
 ]
 
 PlaneReader = Callable[[int, int], NDArray[Any]]
@@ -41,22 +41,6 @@ _FINE = 0.25
 """Bins of a profile across a surface, in voxels."""
 _TILES = 3
 """A surface's map is cut into so many parts along either axis to find its tilt in greys."""
-
-
-@dataclass(frozen=True)
-class GreyRange:
-    """Grey values from ``low`` to ``high``, both included."""
-
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.high:
-            raise BadInputError(f"no grey lies between {self.low} and {self.high}")
-
-    def holds(self, greys: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return which voxels lie in the range."""
-        return np.asarray((greys >= self.low) & (greys <= self.high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,18 +192,40 @@ def geometry_of_greys(
 
     classes = {name: (number,) for number, name in enumerate(order, 1) if name in layers}
     found = geometry_of_labels(labels, shape, spacing, classes, depth_axis=depth_axis, slab=slab)
-    if not refine:
-        return found
-    frame, edges = found.frame, {}
+    return refined(read, found, slab=slab) if refine else found
+
+
+def refined(read: PlaneReader, geometry: Geometry, *, slab: int = SLAB) -> Geometry:
+    """Move each surface onto the middle of the blurred step in the greys across it.
+
+    Parameters
+    ----------
+    read
+        Reads planes of greys; the volume is read twice for each surface.
+    geometry
+        The electrode, found to a voxel.
+    slab
+        Planes read at once.
+
+    Returns
+    -------
+    The electrode with surfaces placed to a fraction of a voxel, and the steps across them.
+
+    Raises
+    ------
+    BadInputError
+        A surface shows no step in the greys.
+    """
+    frame, edges = geometry.frame, {}
     sides: tuple[Side, Side] = ("collector", "separator")
     for side in sides:
         surface = frame.collector if side == "collector" else frame.separator
         if isinstance(surface, str) or frame.upwards == 0:
             continue
-        moved = _moved(read, Geometry(frame, shape, {}), side, slab)
+        moved = _moved(read, Geometry(frame, geometry.shape, {}), side, slab)
         frame = replace(frame, collector=moved) if side == "collector" else replace(frame, separator=moved)
-        edges[side] = edge_of(read, Geometry(frame, shape, {}), side, slab=slab)
-    return Geometry(frame, shape, edges)
+        edges[side] = edge_of(read, Geometry(frame, geometry.shape, {}), side, slab=slab)
+    return Geometry(frame, geometry.shape, edges)
 
 
 def edge_of(

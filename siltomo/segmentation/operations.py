@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from siltomo.kernels import NoBackgroundError, median_filter, squared_distance, thread_count
+from siltomo.segmentation.geometry import Geometry
+from siltomo.segmentation.geometry_domains import domain_codes
+from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.sizes import Spacing, odd_window, voxels_along
 from siltomo.segmentation.steps import (
     Background,
@@ -57,8 +60,8 @@ class Linear:
     offset: float
 
 
-Fact = Linear | tuple[float, ...]
-"""What had to be learnt of the whole volume before a step could run: a match, or cuts."""
+Fact = Linear | tuple[float, ...] | Geometry
+"""What had to be learnt of the whole volume before a step could run: a match, cuts, or surfaces."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Block:
     """Voxels of the other segmentation that a mask names."""
     classes: bool = False
     """Whether the step gives classes."""
+    start: int = 0
+    """Which plane of the volume is the first of the block."""
 
 
 def halo_of(step: Step, spacing: Spacing) -> int:
@@ -208,7 +213,7 @@ def _match(step: Match, taken: list[Part], block: Block) -> Part:  # noqa: ARG00
 
 
 def _threshold(step: Threshold, taken: list[Part], block: Block) -> Part:
-    cuts = np.array(step.values or block.fact, np.float64)
+    cuts = np.array(step.values or cast(tuple[float, ...], block.fact), np.float64)
     values = taken[0].values
     codes = np.ones(values.shape, np.uint8)
     for cut in cuts:
@@ -290,6 +295,21 @@ def _near(codes: NDArray[np.uint8], growing: int, radius: Quantity, spacing: Spa
     return found
 
 
+def _layers(step: Layers, taken: list[Part], block: Block) -> Part:
+    part = taken[0]
+    codes = domain_codes(
+        cast(Geometry, block.fact),
+        block.start,
+        block.start + len(part.values),
+        follow=step.follow,
+        bridge=0.0 if step.bridge is None else step.bridge.value,
+    )
+    outside = part.values == 0 if not step.by_greys else None if part.inside is None else ~part.inside
+    if outside is not None:
+        codes[outside] = 0
+    return Part(codes)
+
+
 def _label(step: Label, taken: list[Part], block: Block) -> Part:  # noqa: ARG001
     return taken[0]
 
@@ -318,6 +338,7 @@ _RUN: Mapping[type[Step], Run] = {
     Dilate: _dilate,
     Open: _open,
     Close: _close,
+    Layers: _layers,
     Label: _label,
     Combine: _combine,
 }

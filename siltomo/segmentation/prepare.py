@@ -13,9 +13,11 @@ import numpy as np
 
 from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels import GreyHistogram, grey_histogram
-from siltomo.model import FoundClass, Parting, Verdict
+from siltomo.model import FoundClass, Parting, Trust, Verdict
 from siltomo.segmentation.cuts import class_fractions, cuts_of, labelled_fractions
 from siltomo.segmentation.execute import ScanSource, Work, needs_whole_volume
+from siltomo.segmentation.find_layers import find_layers
+from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.mixture import Mixture, fit_mixture
 from siltomo.segmentation.operations import Linear
 from siltomo.segmentation.pieces import change_pieces
@@ -23,9 +25,9 @@ from siltomo.segmentation.recipe import Node, Recipe
 from siltomo.segmentation.scratch import Slabs
 from siltomo.segmentation.spectrum import Spectrum, otsu_cuts, separability, spectrum_of
 from siltomo.segmentation.steps import Classify, Cut, Fill, Match, RemoveSmall, Threshold
-from siltomo.segmentation.verdicts import series_verdicts, threshold_verdicts
+from siltomo.segmentation.verdicts import FRACTION_BIAS, series_verdicts, threshold_verdicts, worst
 
-__all__ = ["Classifying", "Fit", "Learnt", "learn", "node_histogram"]
+__all__ = ["Classifying", "Fit", "Learnt", "NoCutError", "learn", "node_histogram"]
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, and how many slabs of how many are done."""
@@ -41,6 +43,14 @@ class Fit:
     cuts: tuple[float, ...]
 
 
+class NoCutError(BadInputError):
+    """A histogram has no cut of the kind that is asked for; its fit can still be looked at."""
+
+    def __init__(self, message: str, scans: tuple[str, ...], fit: Fit) -> None:
+        super().__init__(message, code="SIL171")
+        self.scans, self.fit = scans, fit
+
+
 @dataclass(frozen=True, eq=False)
 class Learnt:
     """A recipe on a scan, ready to give its labels."""
@@ -48,6 +58,14 @@ class Learnt:
     work: Work
     partings: tuple[Parting, ...]
     fits: tuple[Fit, ...]
+
+    @property
+    def trust(self) -> Trust:
+        """The worst of all verdicts; bias of fractions is none where classes only serve to find surfaces."""
+        deciding = self.work.recipe.deciding
+        return worst(
+            v for p in self.partings for v in p.verdicts if p.step - 1 in deciding or v.check != FRACTION_BIAS
+        )
 
 
 class Classifying(Protocol):
@@ -108,6 +126,11 @@ def learn(recipe: Recipe, scans: Sequence[ScanSource], means: Means) -> list[Lea
             case Threshold():
                 for n, work in enumerate(works):
                     partings[n].append(_given(node, node.step, work))
+            case Layers():
+                for n, work in enumerate(works):
+                    planes = planes_at_once(work, node.inputs[0], means.memory)
+                    work.facts[node.index], parting = find_layers(node, work, means.memory, planes)
+                    partings[n].append(parting)
         if needs_whole_volume(node):
             for n, work in enumerate(works):
                 kept = _keep(node, work, means)
@@ -166,11 +189,11 @@ def _learn_threshold(
     if series:
         joined = spectrum_of(_joined(spectra))
         fit = fit_mixture(joined, step.classes, partial_volume=step.partial_volume)
-        cuts = _cuts(node, step, joined, fit, ", ".join(names))
+        cuts = _cuts(node, step, joined, fit, tuple(names))
         shared = (cuts, series_verdicts(names, [m for _, _, m in found]))
     made = []
     for work, (name, spectrum, mixture) in zip(works, found, strict=True):
-        cuts, more = shared or (_cuts(node, step, spectrum, mixture, name), ())
+        cuts, more = shared or (_cuts(node, step, spectrum, mixture, (name,)), ())
         by_otsu = step.method == "otsu"
         verdicts = (*threshold_verdicts(spectrum, mixture, cuts, by_otsu=by_otsu), *more)
         work.facts[node.index] = cuts
@@ -201,7 +224,9 @@ def _found_classes(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]
     )
 
 
-def _cuts(node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, names: str) -> tuple[float, ...]:
+def _cuts(
+    node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, scans: tuple[str, ...]
+) -> tuple[float, ...]:
     """Return the cuts of a step; refuse where there is none of the name that is asked for."""
     if step.method == "otsu":
         return otsu_cuts(spectrum, step.classes)
@@ -219,11 +244,11 @@ def _cuts(node: Node, step: Threshold, spectrum: Spectrum, mixture: Mixture, nam
         Cut.VALLEY: "the histogram has no valley between them",
         Cut.OTSU: "two of the fitted means coincide",
     }[wanted]
-    raise BadInputError(
-        f"{node.words}: the histogram of {names} has no cut {str(wanted)!r} between the fitted classes at "
+    raise NoCutError(
+        f"{node.words}: the histogram of {', '.join(scans)} has no cut {str(wanted)!r} between the fitted classes at "
         f"{means}: {why}",
-        code="SIL141",
-        fix="siltomo segment preview SCAN --recipe RECIPE -o preview.png",
+        scans,
+        Fit(node.index + 1, spectrum, mixture, ()),
     )
 
 

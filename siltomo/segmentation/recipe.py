@@ -16,6 +16,7 @@ from siltomo.model import In, Model, validated
 from siltomo.model.fields import Id
 from siltomo.model.validation import Place
 from siltomo.model.words import OUTSIDE, Domain
+from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.steps import (
     CLASSES,
     GREY,
@@ -126,6 +127,50 @@ class Recipe(Model):
             for s in self.steps
         )
 
+    @property
+    def deciding(self) -> frozenset[int]:
+        """Indices of the steps that decide on the phase of single voxels.
+
+        What only serves to find surfaces (step ``layers``) does not: the surfaces are judged by themselves.
+        """
+        nodes = self.nodes()
+        found, ahead = set(), [len(nodes) - 1]
+        while ahead:
+            index = ahead.pop()
+            if index >= 0 and index not in found:
+                found.add(index)
+                ahead += [] if isinstance(nodes[index].step, Layers) else nodes[index].inputs
+        return frozenset(found)
+
+    def within(self, segmentation: str, phases: tuple[str, ...]) -> Recipe:
+        """Return the recipe inside of some phases of another segmentation: what is beyond them is outside.
+
+        Parameters
+        ----------
+        segmentation
+            Its id; ``{scan}`` stands for the id of the scan.
+        phases
+            The phases that stay. One that is named like a domain, such as "electrode", becomes the domain, where the
+            recipe declares none.
+
+        Examples
+        --------
+        >>> from siltomo.segmentation import Label, Recipe, Threshold
+        >>> cracks = Recipe(name="cracks", steps=(Threshold(), Label(phases={1: "crack", 2: "solid"})))
+        >>> inside = cracks.within("{scan}-electrode-layers", ("electrode",))
+        >>> [step.word for step in inside.steps], str(inside.domain)
+        (['mask', 'threshold', 'label'], 'electrode')
+        """
+        taken = {step.named for step in self.steps}
+        named = next(name for name in ("within", *(f"within-{n}" for n in range(99))) if name not in taken)
+        mask = Mask(segmentation=segmentation, phase=phases, named=named)
+        # the scan's own greys are left out too where a later step asks for them
+        steps = tuple(
+            step.model_copy(update={"of": named}) if step.of == SOURCE else step for step in self.steps
+        )
+        domain = next((Domain(name) for name in phases if name in set(Domain)), None)
+        return Recipe(**{**dict(self), "steps": (mask, *steps), "domain": self.domain or domain})
+
     def content(self) -> dict[str, Any]:
         """Return everything that decides on the labels, as plain values."""
         return {"steps": [step.content() for step in self.steps]}
@@ -154,7 +199,7 @@ def _gives(step: Step, inputs: list[int], made: list[Node]) -> str:
 
 def _classes(step: Step, inputs: list[int], made: list[Node]) -> int:
     match step:
-        case Threshold():
+        case Threshold() | Layers():
             return step.class_count
         case Classify():
             return step.classes
@@ -190,6 +235,12 @@ def _check_kinds(node: Node, made: list[Node]) -> None:
         named = tuple(value for value, _ in step.phases)
         if sorted(named) != list(range(1, have + 1)):
             raise ValueError(f"{node.words} names the classes {list(named)}; there are 1 to {have}")
+    elif isinstance(step, Layers):
+        named = step.named_classes
+        if step.by_greys and have:
+            raise ValueError(f"{node.words} takes classes here: name them by numbers, not by greys")
+        if not step.by_greys and not have:
+            raise ValueError(f"{node.words} takes grey values here: give ranges such as '160..', not classes")
     if any(not 1 <= value <= have for value in named):
         raise ValueError(f"{node.words} names the classes {list(named)}; there are 1 to {have}")
 

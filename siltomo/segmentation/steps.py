@@ -7,16 +7,20 @@ outside of the domain, thresholds and classifiers give 1 to n, a *selection* has
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from siltomo.model import Model
 from siltomo.model.fields import Id, In, PhaseName
+from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.sizes import Length, Volume
+from siltomo.segmentation.step import CLASSES, GREY, Step
 from siltomo.units import Quantity
 
 __all__ = [
+    "CLASSES",
+    "GREY",
+    "REST",
     "STEPS",
     "Background",
     "Classify",
@@ -28,6 +32,7 @@ __all__ = [
     "Fill",
     "Gaussian",
     "Label",
+    "Layers",
     "Mask",
     "Match",
     "Median",
@@ -39,7 +44,6 @@ __all__ = [
     "Threshold",
 ]
 
-GREY, CLASSES = "grey values", "classes"
 REST = "rest"
 DEFAULT_SCALES = tuple(Quantity(sigma, "voxel") for sigma in (0.7, 1.0, 1.6, 3.5))
 Connectivity = Literal[6, 18, 26]
@@ -56,35 +60,6 @@ class Cut(StrEnum):
     """As many voxels wrongly in as wrongly out: the fraction is unbiased."""
     VALLEY = "valley"
     """Lowest point of the histogram between the means."""
-
-
-class Step(Model):
-    """One step of a recipe.
-
-    Every step takes ``of`` (what it works on; the step before it by default, ``grey`` for the scan itself) and
-    ``named`` (``as`` in YAML: the name later steps know its result by).
-    """
-
-    word: ClassVar[str]
-    """How recipes spell it."""
-    main: ClassVar[str] = ""
-    """The field that ``word: value`` sets."""
-    takes: ClassVar[tuple[str, ...]] = (GREY,)
-    gives: ClassVar[str] = GREY
-
-    of: str | None = None
-    """Name of the step whose result is taken; the step before without it."""
-    named: str | None = None
-    """Name of its own result."""
-
-    @property
-    def also_takes(self) -> tuple[str, ...]:
-        """Names of further results that it takes; all of them classes."""
-        return ()
-
-    def content(self) -> dict[str, Any]:
-        """Return the step as plain values, with nothing left out."""
-        return {self.word: self.model_dump(mode="json")}
 
 
 class Median(Step):
@@ -292,6 +267,12 @@ class Classify(Step):
     """Seed of the forest: the same training gives the same labels."""
     classes: int = Field(default=2, ge=2, le=20)
     """How many classes the labels have: values 1 to this."""
+    keep_probabilities: bool = False
+    """Whether the catalog keeps the probability of each class beside the labels, voxel by voxel, in 8 bits."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what decides on the classes: whether probabilities are kept does not."""
+        return {self.word: self.model_dump(mode="json", exclude={"keep_probabilities"})}
 
 
 class Label(Step):
@@ -345,7 +326,7 @@ STEPS: dict[str, type[Step]] = {
     step.word: step
     for step in (
         *(Median, Gaussian, Background, Rings, Match, Mask, Threshold, Classify),
-        *(Select, Erode, Dilate, Open, Close, RemoveSmall, Fill, Label, Combine),
+        *(Select, Erode, Dilate, Open, Close, RemoveSmall, Fill, Layers, Label, Combine),
     )
 }
 """Every step, by its word."""

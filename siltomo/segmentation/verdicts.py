@@ -21,6 +21,10 @@ OTSU_COLLAPSE = 0.8
 shares and noise, not derived."""
 
 
+FRACTION_BIAS = "bias of the labelled fractions"
+"""The check that is about fractions only, and not about whether the classes are there."""
+
+
 def worst(verdicts: Iterable[Verdict]) -> Trust:
     """Return the worst of some verdicts; unjudged when there is none.
 
@@ -137,7 +141,7 @@ def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verd
     shifts = [have / want - 1 for have, want in zip(labelled, fractions, strict=True)]
     k = max(range(len(shifts)), key=lambda n: abs(shifts[n]))
     return _graded(
-        "bias of the labelled fractions",
+        FRACTION_BIAS,
         abs(shifts[k]),
         0.03,
         0.1,

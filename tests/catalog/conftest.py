@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from siltomo.catalog import CatalogStore, FileSystem, StoredRecord, VolumeSpec
 
 AddScan = Callable[..., StoredRecord]
-EFFECTS = ("mkdir", "write", "fsync", "fsync_dir", "protect", "rename", "link", "unlink", "rmtree", "lock")
+EFFECTS = (
+    "mkdir", "write", "fsync", "fsync_dir", "protect", "rename", "replace", "link", "unlink", "rmtree", "lock",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ class FaultyDisk(IdleDisk):
         if self.mode in ("crash", "after", "torn"):
             self.dead = True
             raise Crash
-        if self.mode == "enospc" and name in ("mkdir", "write", "link", "rename", "fsync", "lock"):
+        if self.mode == "enospc" and name in ("mkdir", "write", "link", "rename", "replace", "fsync", "lock"):
             raise OSError(errno.ENOSPC, "No space left on device", str(args[0]))
         if self.mode in ("eio", "twice", "dying"):
             raise OSError(errno.EIO, "Input/output error", str(args[0]))
@@ -192,6 +194,8 @@ class PowerModel:
         elif name == "rename":
             if path.name in parent:
                 self._node(args[1].parent).seen[args[1].name] = parent.pop(path.name)
+        elif name == "replace":
+            self._node(args[1].parent).seen[args[1].name] = parent.pop(path.name)
         elif name == "link":
             self._node(args[1].parent).seen.setdefault(args[1].name, parent[path.name])
         elif name in ("unlink", "rmtree"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -33,6 +34,7 @@ class Machine(RuleBasedStateMachine):
         self.revisions = {}
         self.volumes = {}
         self.results = {}
+        self.files = {}
 
     def teardown(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -59,9 +61,9 @@ class Machine(RuleBasedStateMachine):
         """Run :meth:`attempt` with a change of the model that is taken back where it did not happen."""
         import copy
 
-        saved = copy.deepcopy((self.model, self.revisions, self.volumes, self.results))
+        saved = copy.deepcopy((self.model, self.revisions, self.volumes, self.results, self.files))
         if not self.attempt(act, change):
-            self.model, self.revisions, self.volumes, self.results = saved
+            self.model, self.revisions, self.volumes, self.results, self.files = saved
 
     def expected(self):
         return (
@@ -69,16 +71,23 @@ class Machine(RuleBasedStateMachine):
             dict(self.revisions),
             {k: v.tobytes() for k, v in self.volumes.items()},
             dict(self.results),
+            dict(self.files),
         )
 
     def seen(self):
         kinds = ("cell", "formulation")
         model = {(k, r.id): r.body for k in kinds for r in self.store.all(k)}
-        known = [(k, p.name) for k in (*kinds, "scan") for p in (self.store.root / "records" / k).glob("*")]
+        known = [
+            (k, p.name)
+            for k in (*kinds, "scan", "cycling_run")
+            for p in (self.store.root / "records" / k).glob("*")
+        ]
         revisions = {key: len(h) for key in known if (h := self.store.history(*key))}
         volumes = {r.id: self.store.open_volume(r)[:].tobytes() for r in self.store.all("scan")}
         results = {k: r.body for k in self.keys() if (r := self.store.find_result(k))}
-        return model, revisions, volumes, results
+        runs = self.store.all("cycling_run")
+        files = {r.id: self.store.file(r, "a/run.mpt").read_bytes() for r in runs}
+        return model, revisions, volumes, results, files
 
     def keys(self):
         return [c * 64 for c in "0123"]
@@ -173,6 +182,76 @@ class Machine(RuleBasedStateMachine):
         self.undoable(
             lambda: self.store.put_result(key, {"v": which}), lambda: self.results.update({key: {"v": which}})
         )
+
+    @rule(id_=IDS, note=st.integers(0, 3))
+    def revise_volume(self, id_, note):
+        """A revision of a scan names the volume that is there."""
+        if id_ in self.volumes:
+            of, body = self.revisions["scan", id_], {"note": note}
+            same = self.store.get("scan", id_).body == body
+
+            def change():
+                self.revisions["scan", id_] += 0 if same else 1
+
+            self.undoable(lambda: self.store.revise("scan", id_, body, of=of), change)
+
+    @rule(id_=IDS, data=st.binary(max_size=9))
+    def add_files(self, id_, data):
+        def act():
+            self.store.add_files("cycling_run", id_, {"a/run.mpt": data}, {"n": len(data)})
+
+        def change():
+            self.files[id_] = data
+            self.revisions["cycling_run", id_] = self.revisions.get(("cycling_run", id_), 0) + 1
+
+        if id_ in self.files:
+            with pytest.raises(TakenError):
+                act()
+        else:
+            self.undoable(act, change)
+
+    @rule(id_=IDS)
+    def remove_files(self, id_):
+        if id_ in self.files:
+
+            def change():
+                del self.files[id_]
+                self.revisions["cycling_run", id_] += 1
+
+            self.undoable(lambda: self.store.remove("cycling_run", id_), change)
+
+    @rule()
+    def collect(self):
+        """What was removed goes from the disk, and nothing else."""
+        self.undoable(lambda: self.store.collect(timedelta(0)), lambda: None)
+        if self.disk.n is None:
+            self.store.collect(timedelta(0))
+            assert len(list(self.store.root.glob("objects/*/*"))) == len(self.volumes) + len(self.files)
+
+    @rule(pick=st.integers(0, 10**6), delete=st.booleans())
+    def damage_and_repair(self, pick, delete):
+        """Any small file is lost or spoilt; it is found, and comes back, whatever interrupts that."""
+        root = self.store.root
+        found = [
+            *root.glob("records/**/*.json"),
+            *root.glob("copies/**/*.json"),
+            *root.glob("objects/*/*/*.*"),
+        ]
+        small = sorted(p for p in found if p.is_file())
+        if not small:
+            return
+        path = small[pick % len(small)]
+        path.chmod(0o644)
+        path.unlink() if delete else path.write_bytes(path.read_bytes()[:-1] + b"?")
+        assert self.store.verify(), path
+        while True:
+            try:
+                self.store.repair()
+                break
+            except self.crash:
+                self.disk = self.disk_type()
+                self.store = CatalogStore.open(self.folder / "c", fs=self.disk)
+                self.store.recover()
 
     @rule()
     def recover(self):

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -88,21 +89,73 @@ def test_a_result_that_differs_between_two_runs_is_noticed(store):
 
 
 def test_many_add_different_volumes_at_once(store, add_scan, random_voxels, tiny_grid):
-    outcome = race(4, lambda i: add_scan(CatalogStore.open(store.root), f"s{i}", random_voxels(i)))
+    outcome = race(8, lambda i: add_scan(CatalogStore.open(store.root), f"s{i}", random_voxels(i)))
     assert not [got for got in outcome if isinstance(got, Exception)], outcome
-    for i in range(4):
+    for i in range(8):
         np.testing.assert_array_equal(store.open_volume(store.get("scan", f"s{i}"))[:], random_voxels(i))
     assert store.verify(full=True) == []
 
 
 def test_one_of_many_wins_the_id_of_a_volume(store, add_scan, random_voxels, tiny_grid):
-    outcome = race(4, lambda i: add_scan(CatalogStore.open(store.root), "s", random_voxels(i)))
+    outcome = race(8, lambda i: add_scan(CatalogStore.open(store.root), "s", random_voxels(i)))
     won = [i for i, got in enumerate(outcome) if not isinstance(got, Exception)]
     assert len(won) == 1, outcome
     assert all(isinstance(got, TakenError) for i, got in enumerate(outcome) if i != won[0]), outcome
     np.testing.assert_array_equal(store.open_volume(store.get("scan", "s"))[:], random_voxels(won[0]))
     assert len(list((store.root / "objects" / "scan").iterdir())) == 1
     assert store.verify(full=True) == []
+
+
+def test_eight_different_commands_at_once_with_readers(store, add_scan, random_voxels, tiny_grid):
+    """Whatever meets whatever, a reader sees whole things and nothing is damaged."""
+    for turn in range(4):
+        gone, scan = f"gone{turn}", f"scan{turn}"
+        add_scan(store, gone, random_voxels(1))
+        store.remove("scan", gone)
+        add_scan(store, scan, random_voxels(2))
+        over, wrong = threading.Event(), []
+
+        def read(scan=scan, over=over, wrong=wrong):
+            reader = CatalogStore.open(store.root)
+            while not over.is_set():
+                try:
+                    list(reader.all("cell"))
+                    for record in reader.all("scan"):
+                        if record.id == scan:
+                            reader.open_volume(record)[:]
+                    assert reader.verify() == []
+                except Exception as error:
+                    wrong.append(error)
+
+        def act(i, turn=turn, gone=gone, scan=scan):
+            own = CatalogStore.open(store.root)
+            return [
+                lambda: own.collect(timedelta(0)),
+                lambda: own.collect(timedelta(0)),
+                own.repair,
+                lambda: add_scan(own, gone, random_voxels(3)),
+                lambda: own.revise("scan", scan, {"by": "revise"}, of=1),
+                lambda: own.remove("scan", scan),
+                lambda: own.put("cell", f"c{turn}", {"x": 1}),
+                own.recover,
+            ][i]()
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        outcome = race(8, act)
+        over.set()
+        for reader in readers:
+            reader.join(60)
+        assert not wrong, wrong[0]
+        refused = [i for i, got in enumerate(outcome) if isinstance(got, Exception)]
+        assert set(refused) < {4, 5}, outcome
+        assert all(outcome[i].code in ("SIL112", "SIL120") for i in refused), outcome
+        store.recover()
+        assert store.verify(full=True) == []
+        np.testing.assert_array_equal(store.open_volume(store.get("scan", gone))[:], random_voxels(3))
+        for folder in ("staging", "trash", "locks"):
+            assert list((store.root / folder).iterdir()) == []
 
 
 def test_recovery_leaves_a_living_writer_alone(store, add_scan, random_voxels):

@@ -434,3 +434,25 @@ def test_errors_for_people_go_to_stderr(cli: Cli, study: Path) -> None:
 def test_control_characters_do_not_reach_the_terminal(cli: Cli, study: Path) -> None:
     assert cli("cell", "add", "zn7", "--formulation", "zn", "--title", "a\x1b[31mred").code == 0
     assert "\x1b" not in cli("cell", "list").out
+
+
+def test_labels_for_a_scan_that_was_declared_without_voxels(cli: Cli, study: Path) -> None:
+    scan = {"cell": "zn1", "scale": "micro", "mode": "operando", "cycle": 1, "half": "delithiation"}
+    declared = {"scans": {"bare": {**scan, "voxel_size": "0.5 um"}}}
+    (study / "bare.yaml").write_text(json.dumps(declared), "utf-8")
+    assert cli("catalog", "add", "bare.yaml").code == 0
+    answer = cli("segment", "import", "bare", "labels.npy", "--phases", "1=crack,2=solid,3=outside", "--json")
+    check(
+        answer,
+        code="SIL100",
+        exit_code=3,
+        says=("without voxels", "labels.npy"),
+        fix="siltomo catalog show bare",
+    )
+
+
+def test_another_scan_of_an_id_is_told_in_words(cli: Cli, study: Path) -> None:
+    words = ["catalog", "add", "grey.npy", *STATE, *VOXEL, "--domain", "electrode", "--id", "op1", "--json"]
+    message = cli(*words).error["message"]
+    assert "cycle 1, half delithiation, capacity 1200 mAh/g_Si there" in message
+    assert "<" not in message

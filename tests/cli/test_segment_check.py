@@ -86,3 +86,75 @@ def test_what_cannot_be_compared_says_why(cli: Cli, checked: np.ndarray) -> None
     assert cli("segment", "check", "truth", "--json").error["code"] == "SIL144"
     assert cli("segment", "check", "truth", "big-cut", "--json").data["sensitivity"] == []
     assert cli("segment", "check", "nothing", "truth", "--json").error["code"] == "SIL120"
+
+
+def test_moved_cuts_are_kept_as_variants_that_the_metrics_use(cli: Cli, checked: np.ndarray) -> None:
+    words = ("segment", "check", "big-cut", "--shift", "0.1", "--json")
+    before = cli(*words).data["sensitivity"]
+    assert [row["id"] for row in cli("segment", "list", "--scan", "big", "--json").data] == [
+        "big-cut",
+        "truth",
+    ]
+    assert cli(*words, "--store").data["sensitivity"] == before
+    rows = {row["id"]: row for row in cli("segment", "list", "--scan", "big", "--json").data}
+    assert {name for name, row in rows.items() if row["variant_of"] == "big-cut"} == {
+        "big-cut-darker",
+        "big-cut-brighter",
+    }
+    asked = ("compute", "metric", "crack_volume_fraction", "--where", "segmentation == 'big-cut'")
+    (row,) = cli(*asked, "--sensitivity", "--json").data
+    moved = {one["metric"]: one for one in before}["crack_volume_fraction"]
+    away = [moved[side] - moved["value"] for side in ("darker_cuts", "brighter_cuts")]
+    assert row["value"] == moved["value"]
+    assert row["uncertainty_parts"]["segmentation"] == pytest.approx(np.sqrt(np.mean(np.square(away))))
+    assert row["uncertainty_parts"]["segmentation"] > 0.005
+    # again does nothing; another shift under the same names is refused
+    assert cli(*words, "--store").data["sensitivity"] == before
+    again = cli("segment", "check", "big-cut", "--shift", "0.2", "--store", "--json")
+    assert again.error["code"] == "SIL111"
+    variant = cli("segment", "check", "big-cut-darker", "--store", "--json")
+    assert variant.code != 0
+
+
+def test_a_segmentation_is_made_a_variant_and_its_own_again(cli: Cli, checked: np.ndarray) -> None:
+    assert cli("segment", "set", "truth", "--variant-of", "big-cut").code == 0
+    rows = {row["id"]: row["variant_of"] for row in cli("segment", "list", "--json").data}
+    assert (rows["truth"], rows["big-cut"]) == ("big-cut", None)
+    refused = cli("segment", "set", "big-cut", "--variant-of", "truth", "--json")
+    assert "truth is a variant itself" in refused.error["message"]
+    assert cli("segment", "set", "truth", "--variant-of", "op1-seg", "--json").error["code"] == "SIL115"
+    assert cli("segment", "set", "truth", "--variant-of", "").code == 0
+    rows = {row["id"]: row["variant_of"] for row in cli("segment", "list", "--json").data}
+    assert rows["truth"] is None
+
+
+def test_cuts_of_matched_greys_move_in_the_greys_of_the_first_scan(
+    cli: Cli, checked: np.ndarray, tmp_path: Path
+) -> None:
+    other = np.load(tmp_path / "big.npy").astype(np.uint16) * 3 + 200
+    np.save(tmp_path / "other.npy", other)
+    where = (
+        "--cell",
+        "zn1",
+        "--scale",
+        "micro",
+        "--mode",
+        "operando",
+        "--cycle",
+        3,
+        "--half",
+        "delithiation",
+    )
+    assert cli("catalog", "add", "other.npy", *where, "--voxel-size", "0.5 um", "--id", "other").code == 0
+    (tmp_path / "m.yaml").write_text(
+        "recipe: m\nsteps:\n  - match\n  - threshold: {scope: series}\n  - label: {1: crack, 2: solid}\n",
+        "utf-8",
+    )
+    assert cli("segment", "run", "big", "other", "--recipe", "m.yaml").code == 0
+    found = [
+        {row["metric"]: row for row in cli("segment", "check", name, "--json").data["sensitivity"]}
+        for name in ("big-m", "other-m")
+    ]
+    for column in ("darker_cuts", "value", "brighter_cuts"):
+        one, two = (rows["crack_volume_fraction"][column] for rows in found)
+        assert two == pytest.approx(one, abs=2e-3)

@@ -249,3 +249,64 @@ def test_a_folder_of_a_broken_run_is_no_damage(cli: Cli, series: Any, tmp_path: 
     (tmp_path / "staging" / "segment-0123456789abcdef" / "op0").mkdir(parents=True)
     assert cli("catalog", "verify").code == 0
     assert cli("segment", "run", "op0", "--recipe", "micro-cracks").code == 0
+
+
+@pytest.mark.slow
+def test_cracks_are_fractions_of_the_electrode_and_gas_of_the_separator(
+    cli: Cli, series: Any, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    z, _, x = np.ogrid[:72, :48, :48]
+    depth = np.cos(0.07) * (z - 14.3) + np.sin(0.07) * (x - 23.5) + np.zeros((72, 48, 48))
+    field = ndimage.gaussian_filter(rng.normal(size=depth.shape), (5, 1.5, 1.5))
+    inside = (depth > 0) & (depth < 36)
+    crack = inside & (field < np.quantile(field, 0.1))
+    grey = np.select([depth < 0, crack, inside], [210.0, 55.0, 130.0], 55.0) + rng.normal(0, 7, depth.shape)
+    np.save(tmp_path / "cell.npy", np.rint(grey).clip(0, 255).astype(np.uint8))
+    where = ("--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "cell")
+    state = ("--cycle", 3, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "whole")
+    assert cli("catalog", "add", "cell.npy", *where, *state).code == 0
+    layers = cli("segment", "run", "whole", "--recipe", "electrode-layers", "--json").data[0]
+    assert (layers["id"], layers["trust"]) == ("whole-electrode-layers", "good")
+    assert layers["record"]["making"]["inputs"]["depth axis of scan whole"] == "not declared"
+    (row,) = cli("compute", "metric", "electrode_thickness", "--where", "scan == 'whole'", "--json").data
+    assert row["value"] == pytest.approx(18, abs=0.2)
+    within = ("--within", "{scan}-electrode-layers:electrode")
+    one = cli("segment", "run", "whole", "--recipe", "micro-cracks", *within, "--json").data[0]
+    assert one["record"]["domain"] == "electrode"
+    assert "segmentation whole-electrode-layers" in one["record"]["making"]["inputs"]
+    (found,) = cli("compute", "metric", "crack_volume_fraction", "--where", "scan == 'whole'", "--json").data
+    assert found["value"] == pytest.approx(crack.sum() / inside.sum(), rel=0.08)
+    picture = ("-o", "p.png", "--json")
+    assert (
+        cli("segment", "preview", "whole", "--recipe", "electrode-layers", *picture).data["trust"] == "good"
+    )
+    wrong = cli("segment", "run", "whole", "--recipe", "micro-cracks", "--within", "electrode", "--json")
+    assert "electrode:electrode" in wrong.error["fix"]
+    np.save(tmp_path / "inner.npy", np.load(tmp_path / "cell.npy")[24:44])
+    state = ("--cycle", 4, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "inner")
+    assert cli("catalog", "add", "inner.npy", *where, *state).code == 0
+    refused = cli("segment", "run", "inner", "--recipe", "electrode-layers", "--json")
+    assert refused.code != 0
+    assert "the layers of scan inner cannot be told" in refused.error["message"]
+
+
+def test_where_no_cut_exists_the_picture_shows_why(
+    cli: Cli, series: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Greys of one class only: the run is refused, and the command it names draws histogram and fit."""
+    noise = np.random.default_rng(3).normal(120, 10, (32, 32, 32))
+    np.save(tmp_path / "plain.npy", np.rint(noise).astype(np.uint8))
+    where = ("--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "electrode")
+    state = ("--cycle", 2, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "plain")
+    assert cli("catalog", "add", "plain.npy", *where, *state).code == 0
+    recipe = write(
+        tmp_path, "recipe: mine\nsteps:\n  - threshold: {cut: valley}\n  - label: {1: crack, 2: solid}\n"
+    )
+    refused = cli("segment", "run", "plain", "--recipe", recipe, "--json")
+    assert (refused.code, refused.error["code"]) == (3, "SIL171")
+    assert refused.error["fix"] == f"siltomo segment preview plain --recipe {recipe} -o preview.png"
+    shown = cli("segment", "preview", "plain", "--recipe", recipe, "-o", "preview.png", "--json")
+    assert (shown.data["trust"], shown.data["shares_of_these_planes"]) == ("bad", {})
+    assert "has no cut 'valley'" in shown.envelope["warnings"][0]
+    assert (tmp_path / "preview.png").stat().st_size > 10_000

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 import siltomo
-from siltomo.engine import segmenting_classifier
+from siltomo.engine import segmenting, segmenting_classifier
 from siltomo.engine.recipes import load_recipe
 from siltomo.engine.segmenting import RecipeOrder, run_recipe
 
@@ -127,3 +127,66 @@ def test_strokes_must_fit_and_exist(cli: Cli, nano: np.ndarray, tmp_path: Path) 
         (tmp_path / "sei.yaml").write_text(RECIPE.replace("strokes.tif", name), "utf-8")
         error = cli("segment", "run", "n0", "--recipe", "sei.yaml", "--json").error
         assert (error["code"], why in error["message"]) == (code, True)
+
+
+def test_probabilities_are_kept_where_the_recipe_says_so(
+    cli: Cli, nano: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masked = RECIPE.replace("steps:\n", "steps:\n  - mask: {cylinder: 0.9}\n")
+    (tmp_path / "sei.yaml").write_text(masked, "utf-8")
+    run = ("segment", "run", "n0", "--recipe", "sei.yaml", "--json")
+    plain = cli(*run).data[0]
+    catalog = siltomo.open_catalog(tmp_path)
+    with pytest.raises(siltomo.SiltomoError, match="keep_probabilities: true"):
+        catalog.probabilities("n0-sei")
+    (tmp_path / "sei.yaml").write_text(
+        masked.replace("seed: 5", "seed: 5, keep_probabilities: true"), "utf-8"
+    )
+    assert cli(*run, "--dry-run").data[0]["outcome"] == "would be completed"
+    done = cli(*run).data[0]
+    # keeping them is no other recipe: the labels stay, and what they were made of is added
+    assert (done["outcome"], done["record"]) == ("completed", plain["record"])
+    assert cli(*run).data[0]["outcome"] == "unchanged"
+    chances = catalog.probabilities("n0-sei")
+    assert chances.dims == ("class", "z", "y", "x")
+    assert chances.chunks is not None
+    assert list(chances["phase"].values) == ["sei", "solid"]
+    assert chances["z"].attrs["units"] == "um"
+    labels = catalog.scan("n0")["n0-sei"].values
+    values, inside = chances.values, labels > 0
+    assert values.sum(axis=0)[inside] == pytest.approx(1, abs=2 / 255)
+    assert not values[:, ~inside].any()
+    sure = np.abs(values[0] - values[1]) > 2 / 255
+    assert np.array_equal((values.argmax(axis=0) + 1)[inside & sure], labels[inside & sure])
+    (parting,) = done["record"]["making"]["partings"]
+    for value, found in zip(values, parting["classes"], strict=True):
+        assert value[inside].mean() == pytest.approx(found["fraction"], abs=1e-3)
+    assert cli("catalog", "verify", "--full").code == 0
+    assert "probability" in cli("catalog", "rm", "n0-sei", "--json").error["message"]
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_run_killed_between_labels_and_probabilities_is_completed(
+    nano: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sei.yaml").write_text(
+        RECIPE.replace("seed: 5", "seed: 5, keep_probabilities: true"), "utf-8"
+    )
+    catalog = siltomo.open_catalog(tmp_path)
+    order = RecipeOrder(load_recipe(str(tmp_path / "sei.yaml")), ("n0",))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segmenting, "store_probabilities", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(catalog, order)
+    monkeypatch.undo()
+
+    def no_more(*_: Any) -> Any:
+        raise AssertionError("what a broken run predicted is kept")
+
+    monkeypatch.setattr(segmenting_classifier, "predict_block", no_more)
+    (done,) = run_recipe(catalog, order)
+    assert done.outcome == "completed"
+    assert catalog.probabilities("n0-sei").sizes["class"] == 2

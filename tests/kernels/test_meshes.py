@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import marching_cubes, mesh_surface_area
 
 from siltomo.errors import BadInputError
-from siltomo.kernels.meshes import SMOOTHED_MESH_HALO, smoothed_mesh_area
+from siltomo.kernels.meshes import SMOOTHED_MESH_HALO, _touches, smoothed_mesh_area
 
 UNIT = (1.0, 1.0, 1.0)
 
@@ -113,3 +113,16 @@ def test_empty_full_and_thin_volumes_have_no_surface():
 def test_wrong_input_is_refused_with_a_reason(call, message):
     with pytest.raises(BadInputError, match=message):
         call(np.ones((5, 5, 5), bool))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_face_in_the_far_border_plane_belongs_to_the_last_tile(axis):
+    """Where the smoothed field passes its level at the last voxel itself, the mesh lies in the border plane."""
+    outside = np.zeros((4, 5, 6), dtype=bool)
+    at = [1.4, 1.4, 1.4]
+    at[axis] = outside.shape[axis] - 1.0
+    assert not _touches(outside, np.array([at]))[0]
+    corner = [1, 1, 1]
+    corner[axis] = outside.shape[axis] - 1
+    outside[tuple(corner)] = True
+    assert _touches(outside, np.array([at]))[0]

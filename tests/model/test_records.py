@@ -203,8 +203,14 @@ def test_a_record_of_another_schema_is_refused() -> None:
 def test_references_are_typed() -> None:
     assert Cell.references() == {"formulation": "formulation"}
     assert Scan.references() == {"cell": "cell"}
+    assert Segmentation.references() == {"scan": "scan", "variant_of": "segmentation"}
     for record in RECORDS.values():
         assert set(record.references().values()) <= set(RECORDS)
+
+
+def test_a_reference_that_may_be_left_out_is_one_all_the_same() -> None:
+    assert Formulation.references() == {"study": "study"}
+    assert ReportedValue.references() == {"study": "study", "formulation": "formulation", "cell": "cell"}
 
 
 def test_a_result_has_a_value_or_a_reason() -> None:

@@ -12,13 +12,14 @@ from scipy.special import ndtr
 
 from siltomo.errors import BadInputError
 from siltomo.kernels.electrode import FrameError
-from siltomo.segmentation.geometry import GreyRange, geometry_of_greys, geometry_of_labels
+from siltomo.segmentation.geometry import geometry_of_greys, geometry_of_labels
 from siltomo.segmentation.geometry_domains import (
     COLLECTOR_SIDE,
     ELECTRODE_DOMAIN,
     SEPARATOR_SIDE,
     domain_codes,
 )
+from siltomo.segmentation.greys import GreyRange
 
 LAYERS = {"collector": GreyRange(160), "separator": GreyRange(high=70)}
 
