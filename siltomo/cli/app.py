@@ -27,6 +27,7 @@ from siltomo.cli import (
     start,
     study,
     upkeep,
+    video,
     view,
 )
 from siltomo.cli.command import CONTEXT, catalog_option
@@ -82,6 +83,7 @@ app.add_typer(compute.app)
 join.register(app)
 app.add_typer(study.app)
 app.add_typer(export.app)
+video.register(plot.app)
 app.add_typer(plot.app)
 report.register(app)
 app.add_typer(figure.app)

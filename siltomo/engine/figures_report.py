@@ -140,7 +140,7 @@ def _silent(words: str, done: int, total: int) -> None:
 
 
 def _title(catalog: Catalog, studies: Sequence[Study], scans: Sequence[str]) -> str:
-    whole = studies[0].title or studies[0].id if len(studies) == 1 else catalog.path.resolve().name
+    whole = studies[0].title or studies[0].id if len(studies) == 1 else catalog.absolute_path.name
     return f"{', '.join(scans)} · {whole}" if scans else whole
 
 

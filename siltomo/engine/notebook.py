@@ -40,7 +40,7 @@ def catalog_html(catalog: Catalog) -> str:
         f"src='{thumbnail(catalog, scan)}'><figcaption>{escape(scan.id)}</figcaption></figure>"
         for scan in shown
     )
-    name = escape(catalog.path.name)
+    name = escape(catalog.absolute_path.name)
     return f"<div><b>siltomo catalog {name}</b>: {counts}{table if cells else ''}{pictures}</div>"
 
 

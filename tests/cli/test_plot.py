@@ -105,3 +105,52 @@ def test_a_phase_that_is_nowhere_is_said(cli, study):
     answer = cli("plot", "render3d", "--phase", "gas", "--json")
     assert answer.code == 4
     assert "phase 'gas'" in answer.error["message"]
+
+
+def test_a_film_has_a_frame_for_each_scan_in_the_order_of_states(cli, study):
+    for half, capacity, name in (
+        ("lithiation", "900 mAh/g_Si", "op0"),
+        ("delithiation", "300 mAh/g_Si", "op2"),
+    ):
+        words = [
+            "--cell",
+            "zn1",
+            "--scale",
+            "micro",
+            "--mode",
+            "operando",
+            "--domain",
+            "electrode",
+            "--cycle",
+            1,
+        ]
+        words += ["--half", half, "--capacity", capacity, "--voxel-size", "0.5 um", "--id", name]
+        assert cli("catalog", "add", "grey.npy", *words).code == 0
+    data = cli("plot", "video", "--cell", "zn1", "-o", "film.gif", "--json").data
+    assert data["frames"] == 3
+    assert [row["scan"] for row in rows_of(study / "film.csv")] == ["op0", "op2", "op1"]
+    with Image.open(study / "film.gif") as film:
+        assert film.n_frames == 3
+        assert film.info["duration"] == 600
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--cell", "zn1", "--cycle", "9"], 4, "no operando micro scan"),
+        (["--cell", "zn9"], 4, "no cell 'zn9'"),
+        (["--cell", "zn1", "-o", "film.avi"], 3, "known: .gif, .mp4"),
+    ],
+)
+def test_a_film_that_cannot_be_is_said(cli, study, words, code, said):
+    answer = cli("plot", "video", *words, "--json")
+    assert answer.code == code
+    assert said in answer.error["message"]
+    assert answer.error["fix"]
+
+
+def test_mp4_without_ffmpeg_names_what_works(cli, study, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    answer = cli("plot", "video", "--cell", "zn1", "-o", "film.mp4", "--json")
+    assert answer.code == 6
+    assert answer.error["fix"].endswith("-o film.gif")
