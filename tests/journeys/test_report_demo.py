@@ -27,7 +27,9 @@ def test_every_figure_and_the_report_of_the_demo(cli, tmp_path):
     home = tmp_path / "demo"
     run_demo(home, preset=SMALL)
     more = {"histogram": "scan: zn-c1-micro", "render3d": "own_renderer: true"}
-    lines = [f"  {kind}: {{kind: {kind}, output: {kind}.png, {more.get(kind, 'width: double')}}}" for kind in KINDS]
+    lines = [
+        f"  {kind}: {{kind: {kind}, output: {kind}.png, {more.get(kind, 'width: double')}}}" for kind in KINDS
+    ]
     (tmp_path / "all.yaml").write_text("\n".join(["figures:", *lines]) + "\n", "utf-8")
     rows = cli("--catalog", home, "figure", "run", "all.yaml", "--json").data
     assert {row["figure"]: row["outcome"] for row in rows} == dict.fromkeys(KINDS, "drawn")
@@ -43,7 +45,7 @@ def test_every_figure_and_the_report_of_the_demo(cli, tmp_path):
     found = cli("--catalog", home, "report", "--all", "-o", "report.html", "--json").data
     assert found["bytes"] < 10_000_000
     page = (tmp_path / "report.html").read_text("utf-8")
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert len(data["stacks"]) == len(catalog.scans)
     assert len(data["meshes"]) == 2
     assert data["formulations"] == ["reference", "with-zn"]
