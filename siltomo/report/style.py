@@ -176,11 +176,16 @@ def drawn_into(part: Any, first: int = 0) -> Iterator[list[int]]:
     Yields a list whose last entry is the number of the last letter, -1 where none was drawn.
     """
     last = [-1]
-    tokens = _canvas.set(part), _first_letter.set(first), _last_letter.set(last)
+    settings: list[tuple[ContextVar[Any], Any]] = [
+        (_canvas, part),
+        (_first_letter, first),
+        (_last_letter, last),
+    ]
+    tokens = [variable.set(value) for variable, value in settings]
     try:
         yield last
     finally:
-        for variable, token in zip((_canvas, _first_letter, _last_letter), tokens, strict=True):
+        for (variable, _), token in zip(settings, tokens, strict=True):
             variable.reset(token)
 
 
