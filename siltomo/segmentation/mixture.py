@@ -227,13 +227,16 @@ def _em(spectrum: Spectrum, start: Mixture, iterations: int) -> Mixture:
 def _with_shared(spectrum: Spectrum, start: Mixture) -> Mixture:
     """Fit shared voxels too, by descent from the fit without them."""
     count = len(start.weights)
+    low, high = float(spectrum.edges[0]), float(spectrum.edges[-1])
+    span = high - low
 
     def build(p: Floats) -> Mixture:
         parts = np.exp(p[2 * count :] - p[2 * count :].max())
         parts /= parts.sum()
-        means = np.sort(p[:count])
+        # the descent tries steps far outside of the histogram; what lies there is nowhere better
+        means = np.sort(np.clip(p[:count], low - span, high + span))
         means = np.maximum.accumulate(means + np.arange(count) * 1e-9)
-        sds = np.maximum(np.exp(p[count : 2 * count]), spectrum.width / 2)
+        sds = np.exp(np.clip(p[count : 2 * count], np.log(spectrum.width / 2), np.log(span)))
         sds = np.maximum(sds, sds.max() / _WIDEST)
         return Mixture(
             tuple(parts[:count].tolist()),
