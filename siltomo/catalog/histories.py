@@ -70,7 +70,7 @@ class Histories:
         layout, fs = self._layout, self._fs
         for folder, inner in ((layout.records / kind, records), (layout.copies / kind, copies)):
             for name in fs.names(folder):
-                if not (is_id(name) and name in inner):
+                if not is_id(name) or (name not in inner and _is_file(fs, folder / name)):
                     yield from stray(layout, kind, "", folder / name)
         for id_, names in records.items():
             for name in names:
@@ -88,7 +88,7 @@ class Histories:
         records = dict(fs.folders(base))
         for folder, inner in ((base, records), (layout.copies / "result", copied)):
             for name in fs.names(folder):
-                if not (_PART.fullmatch(name) and name in inner):
+                if not _PART.fullmatch(name) or (name not in inner and _is_file(fs, folder / name)):
                     yield from stray(layout, "result", "", folder / name)
         for part in sorted(filter(_PART.fullmatch, {*records, *copied})):
             copies: dict[str, list[Path]] = {}
@@ -272,11 +272,19 @@ class _History:
         if not self._fs.is_folder(path.parent):
             return False
         if read_copy(self._fs, path) != record:
+            copied = spare_copies(self._layout, self._fs, self._kind, self._id, record.revision)
+            if copied and not self._fs.exists(path):
+                return False  # the bag was collected while we looked, its copy kept elsewhere
             what, place = "missing or changed", relative(self._layout, path)
             self._found.append(
                 Damage(self._kind, self._id, place, what, _COPY_LOST, "siltomo catalog repair")
             )
         return True
+
+
+def _is_file(fs: FileSystem, path: Path) -> bool:
+    """Return whether a file is where a folder should be; a folder may have come or gone since we listed."""
+    return fs.exists(path) and not fs.is_folder(path)
 
 
 def spare_copies(layout: Layout, fs: FileSystem, kind: str, id_: str, revision: int) -> list[Path]:

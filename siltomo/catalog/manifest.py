@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,12 +99,20 @@ def bag_problems(
     for path in sorted(present - set(files)):
         yield path, "a file that does not belong there"
     for path, fact in files.items():
-        if path not in present:
-            yield path, "missing"
-        elif (size := fs.size(bag / path)) != fact.size:
-            yield path, f"{size} bytes instead of {fact.size}"
-        elif (full or path.endswith("zarr.json")) and fs.sha256(bag / path) != fact.sha256:
-            yield path, "its bytes were changed"
+        what = "missing"
+        if path in present:
+            # it may go while we look, with the whole bag
+            with suppress(FileNotFoundError):
+                what = _problem(fs, bag / path, fact, full=full or path.endswith("zarr.json"))
+        if what:
+            yield path, what
+
+
+def _problem(fs: FileSystem, path: Path, fact: FileFact, *, full: bool) -> str:
+    """Return in what a file differs from what was written; empty when in nothing."""
+    if (size := fs.size(path)) != fact.size:
+        return f"{size} bytes instead of {fact.size}"
+    return "its bytes were changed" if full and fs.sha256(path) != fact.sha256 else ""
 
 
 def is_litter(name: str) -> bool:

@@ -14,7 +14,7 @@ from siltomo.catalog.ids import is_kind
 from siltomo.catalog.layout import RECORD, Layout
 from siltomo.catalog.manifest import bag_problems, is_litter, read_manifest
 from siltomo.catalog.marker import COPIES_SINCE
-from siltomo.catalog.records import StoredRecord, read_copy
+from siltomo.catalog.records import Shelf, StoredRecord, read_copy
 from siltomo.catalog.sealed import unseal
 from siltomo.errors import DamagedError
 
@@ -68,7 +68,9 @@ def verify(
     done = 0
     for record, history in volumes:
         assert record.volume is not None
-        found += _check_bag(layout, fs, record, history, full=full)
+        problems = list(_check_bag(layout, fs, record, history, full=full))
+        if problems and not _removed_since(layout, fs, record):
+            found += problems
         done += record.volume.bytes
         if progress is not None:
             progress(done, total)
@@ -91,6 +93,13 @@ def _check_objects(layout: Layout, fs: FileSystem) -> Iterator[Damage]:
     for kind in fs.names(layout.objects):
         if not (is_kind(kind) and fs.is_folder(layout.objects / kind)):
             yield from stray(layout, "", "", layout.objects / kind)
+
+
+def _removed_since(layout: Layout, fs: FileSystem, record: StoredRecord) -> bool:
+    """Return whether the record was removed while we looked, after which its voxels may go."""
+    newest = Shelf(layout, fs).revisions(record.kind, record.id)[-1]
+    path = layout.record(record.kind, record.id, newest)
+    return newest > record.revision and bool((last := read_copy(fs, path)) and last.removed)
 
 
 def _check_bag(
