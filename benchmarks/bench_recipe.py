@@ -83,8 +83,8 @@ def register(folder: Path, shape: tuple[int, int, int]) -> None:
 def measure(folder: Path, recipe: str) -> dict[str, float | str]:
     """Segment and say what it took."""
     import siltomo
-    from siltomo.engine.recipes import load_recipe
-    from siltomo.engine.segmenting import RecipeOrder, run_recipe
+    from siltomo.engine.segment.recipes import load_recipe
+    from siltomo.engine.segment.segmenting import RecipeOrder, run_recipe
 
     catalog = siltomo.open_catalog(folder)
     loaded = load_recipe(str(folder / "plain.yaml") if recipe == "plain" else recipe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from siltomo.engine.ladder import LADDER, RUNGS, Rung, climb
+from siltomo.engine.demo.ladder import LADDER, RUNGS, Rung, climb
 from siltomo.twin import Twin
 
 PAGE = Path(__file__).with_name("validation.md")

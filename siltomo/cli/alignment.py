@@ -64,7 +64,7 @@ def align(
     In interrupted operando every scan lies in a rest: the offset is accepted where all do and no other way of
     laying them into rests comes near. Otherwise the error says what to give.
     """
-    from siltomo.engine.alignment import AlignmentOrder, apply_alignment, propose_alignment
+    from siltomo.engine.cycling.alignment import AlignmentOrder, apply_alignment, propose_alignment
     from siltomo.engine.select import parse_where
 
     order = AlignmentOrder(

@@ -109,8 +109,8 @@ def add(
     """
     if path.suffix.lower() in (".yaml", ".yml"):
         return _add_study(path, dry_run=dry_run)
-    from siltomo.engine.ingest import ScanOrder, add_scan
-    from siltomo.engine.study import read_voxel_size
+    from siltomo.engine.intake.scans import ScanOrder, add_scan
+    from siltomo.engine.intake.study import read_voxel_size
     from siltomo.importers import Source
 
     needed = {"--cell": cell, "--scale": scale, "--mode": mode, "--cycle": cycle, "--half": half}
@@ -185,7 +185,7 @@ def _require(needed: Mapping[str, object]) -> None:
 
 
 def _add_study(path: Path, *, dry_run: bool) -> Reply:
-    from siltomo.engine.study import add_study, read_study
+    from siltomo.engine.intake.study import add_study, read_study
 
     plan = read_study(path)
     with progress_bar(f"registering {path.name}") as progress:

@@ -17,7 +17,7 @@ from siltomo.cli.reply import Reply
 
 if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog
-    from siltomo.engine.ingest import Progress
+    from siltomo.engine.intake.scans import Progress
 
 __all__ = [
     "catalog_option",

@@ -13,7 +13,7 @@ from siltomo.cli.options import DryRun, Where
 from siltomo.cli.reply import Reply, table
 
 if TYPE_CHECKING:
-    from siltomo.engine.plan import Plan
+    from siltomo.engine.compute.plan import Plan
 
 __all__ = ["app"]
 
@@ -81,12 +81,12 @@ def metric(
     What was computed before is not computed again. Rows without a value say why. Exit code 7 when some
     rows failed.
     """
-    from siltomo.engine.cluster import cluster
-    from siltomo.engine.compute import run_plan
-    from siltomo.engine.export import check_output, long_rows, write_rows
-    from siltomo.engine.plan import make_plan
+    from siltomo.engine.compute.cluster import cluster
+    from siltomo.engine.compute.plan import make_plan
+    from siltomo.engine.compute.rows import failed
+    from siltomo.engine.compute.run import run_plan
+    from siltomo.engine.export.results import check_output, long_rows, write_rows
     from siltomo.engine.resources import kernels_are_compiled
-    from siltomo.engine.rows import failed
     from siltomo.engine.select import parse_where
 
     if output is not None:
@@ -122,7 +122,7 @@ def metric(
 
 
 def _without_variants(plan: Plan) -> list[str]:
-    from siltomo.engine.sensitivity import without_variants
+    from siltomo.engine.compute.sensitivity import without_variants
 
     alone = without_variants(plan.rows, plan.variants)
     if not alone:

@@ -120,7 +120,7 @@ def add(
 ) -> Reply:
     """Register the file of a cycler: BioLogic, Battery Data Format, cellpy, Neware, Arbin, any table."""
     from siltomo.cycling import CyclingSource, parse_columns
-    from siltomo.engine.cycling import RunOrder, add_run
+    from siltomo.engine.cycling.runs import RunOrder, add_run
 
     named = parse_columns(columns or "")
     source = CyclingSource(
@@ -193,7 +193,7 @@ def set_(
     notes: Notes = None,
 ) -> Reply:
     """Change what is said of a run; its file is understood again."""
-    from siltomo.engine.cycling import set_run
+    from siltomo.engine.cycling.runs import set_run
 
     changes = {
         "positive_current": None if positive_current is None else positive_current.value,
@@ -215,7 +215,7 @@ def set_(
 @command(app, "list", csv=True)
 def list_(cell: OfCell = None) -> Reply:
     """List the cycling runs."""
-    from siltomo.engine.cycling_show import list_runs
+    from siltomo.engine.cycling.show import list_runs
 
     rows = list_runs(the_catalog(), cell)
     return Reply(rows, table(rows), rows)
@@ -224,7 +224,7 @@ def list_(cell: OfCell = None) -> Reply:
 @command(app, "show", csv=True)
 def show(run: Run, cycle: CycleNumber = None, dqdv: Differential = None) -> Reply:
     """Show a run and its half-cycles; with --cycle, the curve of a cycle."""
-    from siltomo.engine.cycling_show import curve_rows, show_run
+    from siltomo.engine.cycling.show import curve_rows, show_run
     from siltomo.errors import Amend, UsageError
     from siltomo.model import In
 
@@ -250,7 +250,7 @@ def summary(
     nominal_capacity: Nominal = "3579 mAh/g_Si",
 ) -> Reply:
     """Sum up cycles: capacities, coulombic efficiency, retention, end voltages, C-rates."""
-    from siltomo.engine.cycling_summary import by_formulation, summary_of
+    from siltomo.engine.cycling.summary import by_formulation, summary_of
     from siltomo.units import Quantity
 
     made = summary_of(the_catalog(), cells or None, mass=mass, nominal=Quantity.parse(nominal_capacity))

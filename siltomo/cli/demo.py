@@ -14,8 +14,8 @@ from siltomo.cli.command import command, tell
 from siltomo.cli.reply import Reply, table
 
 if TYPE_CHECKING:
-    from siltomo.engine.demo import Demo
-    from siltomo.engine.demo_checks import Check
+    from siltomo.engine.demo.checks import Check
+    from siltomo.engine.demo.demo import Demo
 
 __all__ = ["register"]
 
@@ -69,7 +69,7 @@ def demo(
     """
     if broken:
         return _broken()
-    from siltomo.engine.demo import run_demo
+    from siltomo.engine.demo.demo import run_demo
     from siltomo.engine.resources import kernels_are_compiled
 
     if not kernels_are_compiled():

@@ -52,7 +52,7 @@ def volume(
     force: Force = False,
 ) -> Reply:
     """Write a volume as .tif (ImageJ, calibrated), .mhd with .raw or .mha (ITK, in mm), or .vti (ParaView, in um)."""
-    from siltomo.engine.exporting import export_volume
+    from siltomo.engine.export.volumes import export_volume
 
     with progress_bar(f"writing {output.name}") as progress:
         done = export_volume(
@@ -70,7 +70,7 @@ def ome_zarr(
     force: Force = False,
 ) -> Reply:
     """Write a volume with all its resolutions as an OME-Zarr folder."""
-    from siltomo.engine.exporting import export_ome_zarr
+    from siltomo.engine.export.volumes import export_ome_zarr
 
     with progress_bar(f"writing {output.name}") as progress:
         done = export_ome_zarr(

@@ -27,8 +27,8 @@ def add_scans_of(
     dry_run: bool,
 ) -> Reply:
     """Register all scans of a folder; the odd ones are told below the table."""
-    from siltomo.engine.folders import FolderOrder, NamePattern, add_folder
-    from siltomo.engine.study import read_voxel_size
+    from siltomo.engine.intake.folders import FolderOrder, NamePattern, add_folder
+    from siltomo.engine.intake.study import read_voxel_size
 
     order = FolderOrder(
         folder=folder,
@@ -64,6 +64,6 @@ def add_scans_of(
 
 def fields_of(pattern: str) -> set[str]:
     """Return the fields that a pattern gives, so that they need not be typed."""
-    from siltomo.engine.folders import NamePattern
+    from siltomo.engine.intake.folders import NamePattern
 
     return set(NamePattern(pattern).fields)

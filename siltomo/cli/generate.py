@@ -34,7 +34,7 @@ def generated_files() -> dict[str, str]:
 
 def metrics_text() -> str:
     """Return the description of the metrics that come with siltomo, in Markdown."""
-    from siltomo.engine.catalogue import describe_metric
+    from siltomo.engine.compute.catalogue import describe_metric
     from siltomo.metrics import Metric, registry
 
     by_function: dict[object, list[Metric]] = {}

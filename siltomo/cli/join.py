@@ -14,7 +14,7 @@ from siltomo.cli.reply import Reply, table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from siltomo.engine.join import Form
+    from siltomo.engine.join.join import Form
 
 __all__ = ["register"]
 
@@ -75,10 +75,10 @@ def join(
     A scan without a state has a row that says why; a state that is not as declared is reported. Selections speak of
     what is declared. Exit code 7 when metrics of some rows failed.
     """
-    from siltomo.engine.export import check_output, long_rows, write_rows
-    from siltomo.engine.join import carry
-    from siltomo.engine.join import join as join_scans
-    from siltomo.engine.join_arrays import labelled_rows
+    from siltomo.engine.export.results import check_output, long_rows, write_rows
+    from siltomo.engine.join.arrays import labelled_rows
+    from siltomo.engine.join.join import carry
+    from siltomo.engine.join.join import join as join_scans
 
     if output is not None:
         check_output(output)

@@ -29,7 +29,7 @@ Name = Annotated[str, typer.Argument(help="Name of a metric.", show_default=Fals
 @command(app, "list", csv=True)
 def list_() -> Reply:
     """List the metrics. Where <phase> stands, any phase can be named."""
-    from siltomo.engine.catalogue import metric_rows
+    from siltomo.engine.compute.catalogue import metric_rows
 
     rows, broken = metric_rows()
     return Reply(rows, table(rows, ["name", "unit", "version", "package", "summary"]), rows, broken)
@@ -38,7 +38,7 @@ def list_() -> Reply:
 @command(app, "show")
 def show(name: Name) -> Reply:
     """Show a metric: unit, formula, conventions, limits, parameters."""
-    from siltomo.engine.catalogue import describe_metric
+    from siltomo.engine.compute.catalogue import describe_metric
 
     shown = describe_metric(name)
     parameters = table(shown["parameters"], ["name", "default", "takes"]) if shown["parameters"] else "(none)"
@@ -55,7 +55,7 @@ def show(name: Name) -> Reply:
 @command(app, "graph")
 def graph(names: Names = None, output: Picture = None) -> Reply:
     """Show what metrics are computed from, down to records and voxels."""
-    from siltomo.engine.graph import metric_graph, tree_lines
+    from siltomo.engine.compute.graph import metric_graph, tree_lines
 
     found = metric_graph(names or ())
     data = [
@@ -64,7 +64,7 @@ def graph(names: Names = None, output: Picture = None) -> Reply:
     ]
     said = "\n".join(tree_lines(found))
     if output is not None:
-        from siltomo.engine.export import check_output
+        from siltomo.engine.export.results import check_output
         from siltomo.report.metric_graph import graph_svg
 
         check_output(output, (".svg",))
@@ -79,7 +79,7 @@ def check(accept_refactor: Accept = False) -> Reply:
 
     Exit code 5 when a check fails.
     """
-    from siltomo.engine.check import check_metrics, write_lock
+    from siltomo.engine.compute.check import check_metrics, write_lock
 
     if accept_refactor:
         write_lock()

@@ -281,7 +281,7 @@ def _plot(kind: str, output: Sequence[Path] | None, options: dict[str, Any]) -> 
 
 
 def _written(drawing: Drawing, paths: Sequence[Path]) -> Reply:
-    from siltomo.engine.figures import plain_rows
+    from siltomo.engine.figures.tables import plain_rows
     from siltomo.report.saving import save_figure
 
     files = save_figure(drawing.draw(), paths, drawing.found.table)

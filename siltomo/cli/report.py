@@ -39,8 +39,8 @@ def report(
 
     It shows what the catalog holds; what was not computed is named.
     """
-    from siltomo.engine.export import check_output
-    from siltomo.engine.figures_report import collect_report
+    from siltomo.engine.export.results import check_output
+    from siltomo.engine.figures.report import collect_report
     from siltomo.errors import Amend, UsageError
     from siltomo.report.page import write_report
 
@@ -50,7 +50,7 @@ def report(
     catalog = the_catalog()
     checked = None
     if study is not None:
-        from siltomo.engine.study_check import check
+        from siltomo.engine.study.check import check
 
         checked = check(study, catalog=lambda: catalog)
     with progress_bar("collecting") as progress:

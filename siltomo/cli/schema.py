@@ -40,7 +40,7 @@ def show_schema(kind: Kind) -> Reply:
 @command(app, "validate")
 def validate(file: StudyFile) -> Reply:
     """Check a study file without touching a catalog: every field, unit and reference inside the file."""
-    from siltomo.engine.study import check_study
+    from siltomo.engine.intake.study import check_study
 
     found = check_study(file)
     return Reply(found, f"{file} is valid: {json.dumps(found['counts'])[1:-1]}".replace('"', ""))

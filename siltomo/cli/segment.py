@@ -105,7 +105,7 @@ def import_(
     dry_run: DryRun = False,
 ) -> Reply:
     """Import labels that were made elsewhere (TIFF, HDF5, npy) onto the grid of a scan."""
-    from siltomo.engine.labels import LabelsOrder, import_labels, parse_phases
+    from siltomo.engine.intake.labels import LabelsOrder, import_labels, parse_phases
     from siltomo.importers import Source
 
     fields = {
@@ -155,7 +155,7 @@ def set_(
     An empty text takes a field back: --variant-of "" makes a variant a segmentation of its own again.
     """
     from siltomo.cli.records import set_record
-    from siltomo.engine.sensitivity import check_variant
+    from siltomo.engine.compute.sensitivity import check_variant
     from siltomo.model import Segmentation
 
     if variant_of:

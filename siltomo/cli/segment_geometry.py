@@ -92,7 +92,7 @@ def geometry(
     From labels that name the layers, or from ranges of grey; in greys each surface is placed to a fraction
     of a voxel. A surface that is not in view is said to be so.
     """
-    from siltomo.engine.geometry import grey_geometry, label_geometry
+    from siltomo.engine.segment.geometry import grey_geometry, label_geometry
     from siltomo.model import Scan
     from siltomo.segmentation.greys import parse_greys
 
@@ -141,7 +141,7 @@ def resolution(
     The resolution is the shortest period that is resolved. Split from one volume it is optimistic where
     noise is correlated, and is called single-volume.
     """
-    from siltomo.engine.resolution import apply_resolution, edge_resolution, shell_resolution
+    from siltomo.engine.segment.resolution import apply_resolution, edge_resolution, shell_resolution
     from siltomo.errors import Amend, UsageError
 
     catalog = the_catalog()
@@ -173,7 +173,7 @@ def register(scans: Scans, size: Size = 128, dry_run: DryRun = False) -> Reply:
     What lies at p in the reference lies at p + shift in the scan. Scans that are not alike are refused.
     Exit code 7 when some are.
     """
-    from siltomo.engine.registering import register_scans
+    from siltomo.engine.segment.registering import register_scans
 
     made = register_scans(the_catalog(), scans, size=size, dry_run=dry_run)
     rows = [one.row for one in made]

@@ -52,8 +52,8 @@ def import_ilastik(
 
     Of probabilities the most likely class becomes the label; the mean probability of each class is kept beside.
     """
-    from siltomo.engine import ilastik
-    from siltomo.engine.labels import parse_phases
+    from siltomo.engine.intake import ilastik
+    from siltomo.engine.intake.labels import parse_phases
 
     fields = {"id": id, "domain": domain, "min_feature": min_feature}
     with mending(), progress_bar(f"importing {file.name}") as progress:
@@ -89,7 +89,7 @@ def import_ilastik(
 @command(app, "ilastik-command")
 def ilastik_command(scans: Scans, project: TheProject, output: Folder) -> Reply:
     """Print the command that runs ilastik on scans without its window; siltomo does not run it."""
-    from siltomo.engine import ilastik
+    from siltomo.engine.intake import ilastik
 
     words = ilastik.ilastik_command(the_catalog(), scans, project, output)
     return Reply({"command": words, "scans": scans}, words)

@@ -13,7 +13,7 @@ from siltomo.cli.reply import Reply, table
 from siltomo.cli.segment import app
 
 if TYPE_CHECKING:
-    from siltomo.engine.segmenting import RecipeOrder, Segmented
+    from siltomo.engine.segment.segmenting import RecipeOrder, Segmented
     from siltomo.model import Segmentation
 
 __all__: list[str] = []
@@ -69,7 +69,7 @@ def run(
     The scans of one command are a series: where the recipe says so they share one threshold. Labels that the same
     steps made from the same voxels are not made again. Exit code 7 when some scans failed.
     """
-    from siltomo.engine.segmenting import run_recipe
+    from siltomo.engine.segment.segmenting import run_recipe
     from siltomo.segmentation.prepare import NoCutError
 
     order = _order(scans, recipe, id, {"domain": domain, "min_feature": min_feature}, within)
@@ -93,7 +93,7 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture, within: Within 
 
     With several scans a shared threshold is learnt from all, and the first is drawn.
     """
-    from siltomo.engine.segment_preview import preview_recipe
+    from siltomo.engine.segment.preview import preview_recipe
     from siltomo.errors import Amend, UsageError
     from siltomo.report.segment_preview import draw_preview
 
@@ -128,7 +128,7 @@ def preview(scans: Scans, recipe: RecipeOption, output: Picture, within: Within 
 @command(app, "recipes", csv=True)
 def recipes() -> Reply:
     """List the recipes that come with siltomo."""
-    from siltomo.engine.recipes import bundled_recipes
+    from siltomo.engine.segment.recipes import bundled_recipes
 
     loaded = list(bundled_recipes())
     rows = [
@@ -161,7 +161,7 @@ def check(
     moved to either side. Exit code 0: what is enough is for you to say. With --store the labels with moved cuts are
     kept as variants, and compute metric --sensitivity takes their distance for one standard uncertainty.
     """
-    from siltomo.engine.segment_check import compare_segmentations, comparison_rows
+    from siltomo.engine.segment.check import compare_segmentations, comparison_rows
     from siltomo.model import Scan, Segmentation
 
     catalog = the_catalog()
@@ -193,7 +193,7 @@ def check(
 
 def _sensitivity(segmentation: str, shift: float, *, store: bool, optional: bool) -> list[dict[str, Any]]:
     """Return the rows of metrics with moved cuts; none where there is no cut to move and nobody insists."""
-    from siltomo.engine.segment_check import threshold_sensitivity
+    from siltomo.engine.segment.check import threshold_sensitivity
     from siltomo.errors import BadInputError
 
     try:
@@ -223,8 +223,8 @@ def _order(
     fields: dict[str, Any],
     within: str | None,
 ) -> RecipeOrder:
-    from siltomo.engine.recipes import load_recipe
-    from siltomo.engine.segmenting import RecipeOrder
+    from siltomo.engine.segment.recipes import load_recipe
+    from siltomo.engine.segment.segmenting import RecipeOrder
 
     given = {name: value for name, value in fields.items() if value is not None}
     loaded = load_recipe(recipe)

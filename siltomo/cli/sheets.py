@@ -40,7 +40,7 @@ def import_(sheet: Sheet, kind: Kind = SheetKind.CELL, dry_run: DryRun = False) 
     empty cell leaves its field as it is; one with "-" empties it. A new scan needs its file in the column
     "file".
     """
-    from siltomo.engine.sheets import import_sheet
+    from siltomo.engine.intake.sheets import import_sheet
 
     with progress_bar(f"taking {sheet.name}") as progress:
         done = import_sheet(the_catalog(), sheet, kind=str(kind), dry_run=dry_run, progress=progress)
@@ -57,7 +57,7 @@ def import_(sheet: Sheet, kind: Kind = SheetKind.CELL, dry_run: DryRun = False) 
 @command(app, "export")
 def export_(sheet: Sheet, kind: Kind = SheetKind.CELL, force: Force = False) -> Reply:
     """Write formulations, cells and scans as a sheet that `catalog import` takes back."""
-    from siltomo.engine.sheets import export_sheet
+    from siltomo.engine.intake.sheets import export_sheet
 
     counts = export_sheet(the_catalog(), sheet, kind=str(kind), force=force)
     said = ", ".join(f"{n} {name}" for name, n in counts.items())

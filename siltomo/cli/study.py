@@ -56,7 +56,7 @@ Html = Annotated[
 @command(app, "list", csv=True)
 def list_() -> Reply:
     """List the studies that come with siltomo."""
-    from siltomo.engine.study_check import listed
+    from siltomo.engine.study.check import listed
 
     rows = listed()
     return Reply(rows, table(rows), rows)
@@ -65,7 +65,7 @@ def list_() -> Reply:
 @command(app, "show")
 def show(name: Name) -> Reply:
     """Show what a study declares: formulations with what follows from their recipe, cells, scans, values."""
-    from siltomo.engine.study_check import show as shown
+    from siltomo.engine.study.check import show as shown
 
     found = shown(name)
     return Reply(found, _shown(found))
@@ -78,7 +78,7 @@ def check(name: Name, verdict: Only = None, html: Html = None, fail_on: Fail = N
     Every relation and claim that the study declares is evaluated with units and rounding intervals; lints look
     for slips of unit, basis, population and more. Exit code 5 with --fail-on inconsistent when one is found.
     """
-    from siltomo.engine.study_check import check as checked
+    from siltomo.engine.study.check import check as checked
 
     done = checked(name, catalog=the_catalog)
     if html is not None:

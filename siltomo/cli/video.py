@@ -37,8 +37,8 @@ def video(
     output: Output = Path("video.gif"),
 ) -> Reply:
     """Film an operando series: a plane with phases, stamped with cycle, capacity, voltage and time."""
-    from siltomo.engine.figure_video import video_table
-    from siltomo.engine.figures import plain_rows
+    from siltomo.engine.figures.tables import plain_rows
+    from siltomo.engine.figures.video import video_table
     from siltomo.report.figure_video import check_video, save_video
 
     check_video(output)

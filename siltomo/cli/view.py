@@ -65,7 +65,7 @@ def view(
 def _serve(catalog: Catalog, scan: str, segmentation: str | None, port: int, *, open_: bool) -> Reply:
     import webbrowser
 
-    from siltomo.engine.figures_tiles import Tiles
+    from siltomo.engine.figures.tiles import Tiles
     from siltomo.report.viewer import HOST, make_server
 
     server = make_server(Tiles(catalog, scan, segmentation=segmentation), port=port)

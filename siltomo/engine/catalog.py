@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from siltomo.engine.cycling_access import Cycling
-    from siltomo.engine.join import Join
-    from siltomo.engine.segmenting import Segmented
+    from siltomo.engine.cycling.access import Cycling
+    from siltomo.engine.join.join import Join
+    from siltomo.engine.segment.segmenting import Segmented
     from siltomo.metrics.inputs import Match
     from siltomo.segmentation import Recipe
     from siltomo.units import Quantity
@@ -266,7 +266,7 @@ class Catalog:
     @property
     def cycling(self) -> Cycling:
         """The cycling runs: ``catalog.cycling.summary()``, ``.dataset()``, ``.record(run)``."""
-        from siltomo.engine.cycling_access import Cycling
+        from siltomo.engine.cycling.access import Cycling
 
         return Cycling(self)
 
@@ -289,13 +289,13 @@ class Catalog:
     ) -> Join:
         """Find the state of each scan in the cycling of its cell, and put metrics beside it.
 
-        See :func:`siltomo.engine.join.join`.
+        See :func:`siltomo.engine.join.join.join`.
 
         Examples
         --------
         >>> catalog.join(metrics=["crack_volume_fraction"]).to_xarray()    # doctest: +SKIP
         """
-        from siltomo.engine.join import join
+        from siltomo.engine.join.join import join
 
         return join(self, where=where, metrics=metrics, tolerance=tolerance, agree_within=agree_within)
 
@@ -339,8 +339,8 @@ class Catalog:
         list of Segmented
             For each scan what became of it, with the record of its labels and their verdicts.
         """
-        from siltomo.engine.recipes import LoadedRecipe, load_recipe
-        from siltomo.engine.segmenting import RecipeOrder, run_recipe
+        from siltomo.engine.segment.recipes import LoadedRecipe, load_recipe
+        from siltomo.engine.segment.segmenting import RecipeOrder, run_recipe
 
         loaded = (
             load_recipe(str(recipe))
@@ -391,7 +391,7 @@ class Catalog:
         NotFoundError
             When none are kept.
         """
-        from siltomo.engine.probabilities import open_probabilities
+        from siltomo.engine.segment.probabilities import open_probabilities
 
         return open_probabilities(self, segmentation)
 
@@ -438,7 +438,7 @@ class Catalog:
         >>> porosity = catalog.metric("electrode_porosity", where="cycle == 1")  # doctest: +SKIP
         >>> porosity.compute().to_dataframe()                                    # doctest: +SKIP
         """
-        from siltomo.engine.lazy import metric_dataset
+        from siltomo.engine.compute.lazy import metric_dataset
         from siltomo.engine.select import parse_where
 
         return metric_dataset(self, name, where=parse_where(where), settings=settings, match=match)
@@ -457,9 +457,9 @@ class Catalog:
         """
         import pandas as pd
 
-        from siltomo.engine.compute import run_plan
-        from siltomo.engine.export import long_rows
-        from siltomo.engine.plan import make_plan
+        from siltomo.engine.compute.plan import make_plan
+        from siltomo.engine.compute.run import run_plan
+        from siltomo.engine.export.results import long_rows
         from siltomo.engine.select import parse_where
 
         plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match)

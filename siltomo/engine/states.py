@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from siltomo.engine.subjects import Subject
+from siltomo.engine.compute.subjects import Subject
 
 __all__ = ["State", "capacity_of", "ends_of", "states_of"]
 

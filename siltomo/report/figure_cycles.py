@@ -41,7 +41,7 @@ def cycles_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Wi
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_cycles.cycles_table` gives.
+        As :func:`siltomo.engine.figures.cycles.cycles_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """
@@ -147,7 +147,7 @@ def sei_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Width
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_cycles.sei_table` gives.
+        As :func:`siltomo.engine.figures.cycles.sei_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """

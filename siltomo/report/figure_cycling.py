@@ -32,7 +32,7 @@ def cycling_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: W
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_cycling.cycling_table` gives.
+        As :func:`siltomo.engine.figures.cycling.cycling_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """
@@ -72,7 +72,7 @@ def voltage_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: W
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_cycling.voltage_table` gives.
+        As :func:`siltomo.engine.figures.cycling.voltage_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """

@@ -29,7 +29,7 @@ def depth_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: Wid
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_cycles.depth_table` gives.
+        As :func:`siltomo.engine.figures.cycles.depth_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siltomo.engine.figure_histogram import ALL
-from siltomo.engine.figures import plain_rows
+from siltomo.engine.figures.histogram import ALL
+from siltomo.engine.figures.tables import plain_rows
 from siltomo.report.panels import key
 from siltomo.report.style import Width, blank, phase_colour, siltomo_style
 
@@ -25,7 +25,7 @@ def histogram_figure(table: pd.DataFrame, *, width: Width = "single") -> Figure:
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_histogram.histogram_table` gives.
+        As :func:`siltomo.engine.figures.histogram.histogram_table` gives.
     """
     counts = table[table["kind"] == "count"]
     step = float(counts["bin_width"].iloc[0])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siltomo.engine.figure_mesh import Mesh
-from siltomo.engine.figures import plain_rows
+from siltomo.engine.figures.mesh import Mesh
+from siltomo.engine.figures.tables import plain_rows
 from siltomo.report.figure_slices import bar_length, nothing
 from siltomo.report.render import Camera, render_pictures
 from siltomo.report.style import Width, blank, phase_colour, siltomo_style
@@ -34,7 +34,7 @@ def render_figure(
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_render.render_table` gives.
+        As :func:`siltomo.engine.figures.render.render_table` gives.
     meshes
         Its ``extra["meshes"]``.
     own

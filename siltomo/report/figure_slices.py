@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from siltomo.engine.figure_slices import PlaneImage
-from siltomo.engine.figures import plain_rows
+from siltomo.engine.figures.slices import PlaneImage
+from siltomo.engine.figures.tables import plain_rows
 from siltomo.report.panels import key
 from siltomo.report.style import Width, blank, phase_colour, siltomo_style, spacing
 
@@ -48,7 +48,7 @@ def slices_figure(
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_slices.slices_table` gives.
+        As :func:`siltomo.engine.figures.slices.slices_table` gives.
     images
         Its ``extra["images"]``.
     bar_um

@@ -37,7 +37,7 @@ def operando_figure(
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figures.metric_table` gives, with the ends of half-cycles.
+        As :func:`siltomo.engine.figures.tables.metric_table` gives, with the ends of half-cycles.
     formulations
         All formulations of the catalog, in the order of their colours.
     half
@@ -104,7 +104,7 @@ def cycle_figure(
     Parameters
     ----------
     table
-        As :func:`siltomo.engine.figure_states.expansion_table` gives.
+        As :func:`siltomo.engine.figures.states.expansion_table` gives.
     formulations
         All formulations of the catalog, in the order of their colours.
     """

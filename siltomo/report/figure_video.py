@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siltomo.engine.figure_slices import PlaneImage
-from siltomo.engine.figures import plain_rows
+from siltomo.engine.figures.slices import PlaneImage
+from siltomo.engine.figures.tables import plain_rows
 from siltomo.errors import Amend, MissingPartError, StorageError
 from siltomo.report.figure_slices import bar_length, draw_plane, scale_bar
 from siltomo.report.saving import write_table
@@ -37,7 +37,7 @@ def check_video(path: Path) -> None:
     MissingPartError
         When MP4 is asked for and ffmpeg is not installed.
     """
-    from siltomo.engine.export import check_output
+    from siltomo.engine.export.results import check_output
 
     check_output(path, VIDEOS)
     if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
@@ -92,7 +92,7 @@ def save_video(
     Parameters
     ----------
     table, images
-        As :func:`siltomo.engine.figure_video.video_table` gives.
+        As :func:`siltomo.engine.figures.video.video_table` gives.
     seconds
         How long a frame stays.
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.figures import BlocksDone, FigureTable, refuse_empty
+from siltomo.engine.figures.tables import BlocksDone, FigureTable, refuse_empty
 from siltomo.errors import BadInputError
 from siltomo.report.style import Width
 
@@ -81,7 +81,7 @@ def _cycling(
     width: Width = "double",
 ) -> Drawing:  # fmt: skip
     del progress  # cycles are read from records, at once
-    from siltomo.engine.figure_cycling import cycling_table
+    from siltomo.engine.figures.cycling import cycling_table
     from siltomo.report.figure_cycling import cycling_figure
 
     found = cycling_table(catalog, cell, quantities=y, by=by)
@@ -92,7 +92,7 @@ def _voltage(
     catalog: Catalog, *, progress: Any, cell: Any = (), cycle: Any = (1, 5, 25), width: Width = "double"
 ) -> Drawing:
     del progress
-    from siltomo.engine.figure_cycling import voltage_table
+    from siltomo.engine.figures.cycling import voltage_table
     from siltomo.report.figure_cycling import voltage_figure
 
     found = voltage_table(catalog, cell, cycles=cycle)
@@ -103,7 +103,7 @@ def _operando(
     catalog: Catalog, *, progress: Any, metric: Any = (), half: str = "delithiation", where: str | None = None,
     width: Width = "double",
 ) -> Drawing:  # fmt: skip
-    from siltomo.engine.figure_states import OPERANDO, operando_table
+    from siltomo.engine.figures.states import OPERANDO, operando_table
     from siltomo.report.figure_states import operando_figure
 
     found = operando_table(catalog, metric or OPERANDO, half=half, where=where, progress=progress)
@@ -119,7 +119,7 @@ def _expansion(
     catalog: Catalog, *, progress: Any, cycle: Any = (), normalise: str = "initial", theory: bool = True,
     cumulated: bool = True, where: str | None = None, width: Width = "double",
 ) -> Drawing:  # fmt: skip
-    from siltomo.engine.figure_states import expansion_table
+    from siltomo.engine.figures.states import expansion_table
     from siltomo.report.figure_states import cycle_figure
 
     found = expansion_table(
@@ -141,7 +141,7 @@ def _expansion(
 def _gas(
     catalog: Catalog, *, progress: Any, cycle: Any = (), where: str | None = None, width: Width = "double"
 ) -> Drawing:
-    from siltomo.engine.figure_states import gas_table
+    from siltomo.engine.figures.states import gas_table
     from siltomo.report.figure_states import cycle_figure
 
     found = gas_table(catalog, cycles=cycle, where=where, progress=progress)
@@ -152,7 +152,7 @@ def _cycles(
     catalog: Catalog, *, progress: Any, panel: Any = (), where: str | None = "mode != 'operando'",
     width: Width = "double",
 ) -> Drawing:  # fmt: skip
-    from siltomo.engine.figure_cycles import CYCLES, cycles_table
+    from siltomo.engine.figures.cycles import CYCLES, cycles_table
     from siltomo.report.figure_cycles import cycles_figure
 
     found = cycles_table(catalog, panel or CYCLES, where=where, progress=progress)
@@ -162,7 +162,7 @@ def _cycles(
 def _depth(
     catalog: Catalog, *, progress: Any, where: str | None = "cycle > 0", width: Width = "double"
 ) -> Drawing:
-    from siltomo.engine.figure_cycles import depth_table
+    from siltomo.engine.figures.cycles import depth_table
     from siltomo.report.figure_depth import depth_figure
 
     found = depth_table(catalog, where=where, progress=progress)
@@ -170,7 +170,7 @@ def _depth(
 
 
 def _sei(catalog: Catalog, *, progress: Any, where: str | None = None, width: Width = "double") -> Drawing:
-    from siltomo.engine.figure_cycles import sei_table
+    from siltomo.engine.figures.cycles import sei_table
     from siltomo.report.figure_cycles import sei_figure
 
     found = sei_table(catalog, where=where, progress=progress)
@@ -182,7 +182,7 @@ def _slices(
     scalebar: str | None = None, width: Width = "double",
 ) -> Drawing:  # fmt: skip
     del progress
-    from siltomo.engine.figure_slices import PLANES, slices_table
+    from siltomo.engine.figures.slices import PLANES, slices_table
     from siltomo.model import In
     from siltomo.report.figure_slices import slices_figure
 
@@ -195,7 +195,7 @@ def _slices(
 def _histogram(
     catalog: Catalog, *, progress: Any, scan: str, segmentation: str | None = None, width: Width = "single"
 ) -> Drawing:
-    from siltomo.engine.figure_histogram import histogram_table
+    from siltomo.engine.figures.histogram import histogram_table
     from siltomo.report.figure_histogram import histogram_figure
 
     planes = None if progress is None else lambda done, total: progress(scan, done, total)
@@ -209,7 +209,7 @@ def _render3d(
     elevation: float = 25.0, own_renderer: bool = False, width: Width = "double",
 ) -> Drawing:  # fmt: skip
     del progress
-    from siltomo.engine.figure_render import render_table
+    from siltomo.engine.figures.render import render_table
     from siltomo.report.figure_render import render_figure
     from siltomo.report.render import Camera
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from siltomo.engine.graph import GraphNode
+from siltomo.engine.compute.graph import GraphNode
 
 __all__ = ["graph_svg"]
 
@@ -23,7 +23,7 @@ def graph_svg(graph: Mapping[str, GraphNode]) -> str:
     Parameters
     ----------
     graph
-        What :func:`siltomo.engine.graph.metric_graph` gives.
+        What :func:`siltomo.engine.compute.graph.metric_graph` gives.
 
     Returns
     -------

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siltomo.engine.figure_mesh import Mesh
-from siltomo.engine.figures_report import Report, Stack, View
+from siltomo.engine.figures.mesh import Mesh
+from siltomo.engine.figures.report import Report, Stack, View
 from siltomo.errors import StorageError
 from siltomo.report.style import phase_colour, quantity_words, shown
 
 if TYPE_CHECKING:
-    from siltomo.engine.study_check import StudyCheck
+    from siltomo.engine.study.check import StudyCheck
 
 __all__ = ["report_page", "write_report"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siltomo.engine.figure_mesh import Mesh
+from siltomo.engine.figures.mesh import Mesh
 
 __all__ = ["Camera", "pyvista_pictures", "render_pictures", "soft_picture"]
 

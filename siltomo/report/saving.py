@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siltomo.engine.export import check_output
+from siltomo.engine.export.results import check_output
 from siltomo.errors import StorageError
 from siltomo.report.style import siltomo_style
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from siltomo.engine.labels import PHASE_COLOURS
-from siltomo.engine.segment_preview import Preview
+from siltomo.engine.intake.labels import PHASE_COLOURS
+from siltomo.engine.segment.preview import Preview
 from siltomo.segmentation.prepare import Fit
 
 __all__ = ["draw_preview"]

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from siltomo.engine.study_check import StudyCheck, composition
+from siltomo.engine.study.check import StudyCheck, composition
 from siltomo.errors import StorageError
 from siltomo.studies import Checked, Value, Verdict
 

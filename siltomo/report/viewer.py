@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from siltomo.engine.figures_tiles import TILE, Tiles
+from siltomo.engine.figures.tiles import TILE, Tiles
 from siltomo.errors import BadInputError, NotFoundError
 from siltomo.report.style import phase_colour
 

@@ -66,7 +66,7 @@ def test_types_that_imagej_has_not_are_refused_with_the_way_out(cli: Cli, study:
 def test_more_than_four_gigabytes_is_written_as_imagej_does(
     cli: Cli, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("siltomo.engine.exporting_tiff.CLASSIC", 1000)
+    monkeypatch.setattr("siltomo.engine.export.tiff.CLASSIC", 1000)
     voxels = grey("u2")
     put(cli, study, voxels)
     assert cli("export", "volume", "s", "-o", "x.tif").code == 0
@@ -189,7 +189,7 @@ def test_what_is_there_is_not_replaced_unasked(cli: Cli, study: Path) -> None:
 def test_an_interrupted_export_leaves_nothing(
     cli: Cli, study: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from siltomo.engine import exporting
+    from siltomo.engine.export import volumes as exporting
 
     put(cli, study, grey())
     before = sorted(p.name for p in study.iterdir())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 COLUMNS = "id,claim,recomputed,low,high,reported,unit,ratio,verdict,flags,explanation"
-INVENTED = Path(__file__).parents[1] / "engine" / "invented_study.yaml"
+INVENTED = Path(__file__).parents[1] / "engine" / "study" / "invented_study.yaml"
 Cli = Callable[..., Any]
 
 RIGHT = """
@@ -142,7 +142,7 @@ def test_without_a_catalog_measured_numbers_are_missing_not_guessed(cli: Cli, tm
 
 
 def test_a_catalog_keeps_the_founding_study(cli: Cli) -> None:
-    from siltomo.engine.study_files import find_study
+    from siltomo.engine.study.files import find_study
 
     assert cli("init", ".").code == 0
     answer = cli("catalog", "add", find_study("vanpeene2024"), "--dry-run", "--json")

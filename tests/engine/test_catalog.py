@@ -10,9 +10,9 @@ import pytest
 import zarr
 
 import siltomo
-from siltomo.engine import passes
-from siltomo.engine.compute import run_plan
-from siltomo.engine.plan import Plan, make_plan
+from siltomo.engine.compute import passes
+from siltomo.engine.compute.plan import Plan, make_plan
+from siltomo.engine.compute.run import run_plan
 from siltomo.engine.select import parse_where
 from siltomo.errors import BadInputError, NotFoundError, TooLargeError
 from siltomo.model import Cell, VoxelSize
@@ -102,7 +102,7 @@ def test_results_do_not_depend_on_the_blocks(
     shutil.copytree(study, other)
     catalog = siltomo.open_catalog(study)
     expected = _rows(catalog, make_plan(catalog, NAMES))
-    monkeypatch.setattr("siltomo.engine.passes._depths", lambda *_: [slab])
+    monkeypatch.setattr("siltomo.engine.compute.passes._depths", lambda *_: [slab])
     copy = siltomo.open_catalog(other)
     plan = make_plan(copy, NAMES)
     assert plan.passes[0].blocks == -(-40 // slab)
@@ -150,8 +150,8 @@ def test_records_can_be_added_and_changed_from_python(study: Path) -> None:
 def test_an_interrupted_run_goes_on_where_it_stopped(
     study: Path, monkeypatch: pytest.MonkeyPatch, reads: list[object]
 ) -> None:
-    from siltomo.engine import compute
-    from siltomo.engine.labels import LabelsOrder, import_labels
+    from siltomo.engine.compute import run as compute
+    from siltomo.engine.intake.labels import LabelsOrder, import_labels
     from siltomo.importers import Source
 
     catalog = siltomo.open_catalog(study)
@@ -178,8 +178,8 @@ def test_a_halo_that_does_not_fit_the_memory_fails_with_the_reason(
     study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A crack of 120 planes needs a halo of its own thickness; the memory allowed has room for 32."""
-    from siltomo.engine.ingest import ScanOrder, add_scan
-    from siltomo.engine.labels import LabelsOrder, import_labels
+    from siltomo.engine.intake.labels import LabelsOrder, import_labels
+    from siltomo.engine.intake.scans import ScanOrder, add_scan
     from siltomo.importers import Source
 
     labels = np.full((300, 40, 40), 2, np.uint8)
@@ -192,8 +192,8 @@ def test_a_halo_that_does_not_fit_the_memory_fails_with_the_reason(
     add_scan(catalog, ScanOrder(Source(study / "thick.npy"), fields, voxel_size=size))
     import_labels(catalog, LabelsOrder(Source(study / "thick.npy"), "thick", {1: "crack", 2: "solid"}, {}))
     where = parse_where("scan == 'thick'")
-    monkeypatch.setattr("siltomo.engine.passes._depths", lambda *_: [16])
-    monkeypatch.setattr("siltomo.engine.passes._largest_halo", lambda *_: 32)
+    monkeypatch.setattr("siltomo.engine.compute.passes._depths", lambda *_: [16])
+    monkeypatch.setattr("siltomo.engine.compute.passes._largest_halo", lambda *_: 32)
     (row,) = run_plan(catalog, make_plan(catalog, ["crack_width_mean"], where=where))
     assert row["status"] == "failed"
     assert "more than 32 planes on either side" in row["reason"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from siltomo.engine.catalog import open_catalog
-from siltomo.engine.demo import run_demo
-from siltomo.engine.demo_checks import GATES, Check, Gate
+from siltomo.engine.demo.checks import GATES, Check, Gate
+from siltomo.engine.demo.demo import run_demo
 from siltomo.model import Segmentation
 from siltomo.twin import Preset
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from siltomo.engine.catalog import open_catalog
-from siltomo.engine.demo import run_demo
+from siltomo.engine.demo.demo import run_demo
 from siltomo.report.kinds import KINDS
 from siltomo.twin import Preset
 

@@ -39,7 +39,7 @@ def test_what_a_record_says_stays_text(cli, study):
 
 @pytest.mark.slow
 def test_the_example_notebook_runs(tmp_path, monkeypatch):
-    from siltomo.engine.demo import run_demo
+    from siltomo.engine.demo.demo import run_demo
     from siltomo.twin import Preset
 
     small = Preset("small", 0.5, 40.0, None, 2.0, 100.0, 200.0, 0.05, 3.5, 2.0, 1)

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
 import siltomo
-from siltomo.engine.registering import common_domain
+from siltomo.engine.segment.registering import common_domain
 from siltomo.errors import BadInputError
 
 Cli = Callable[..., Any]

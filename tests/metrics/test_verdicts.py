@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from siltomo.engine.crosscheck import doubt_inconsistent
+from siltomo.engine.compute.crosscheck import doubt_inconsistent
 from siltomo.metrics import Answer, Scalar, Undefined
 
 Compute = Callable[..., Answer]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from siltomo.engine.figures import COLUMNS
+from siltomo.engine.figures.tables import COLUMNS
 
 FORMULATIONS = ("reference", "with-zn")
 

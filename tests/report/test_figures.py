@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from siltomo.engine.figure_slices import PlaneImage
+from siltomo.engine.figures.slices import PlaneImage
 from siltomo.report.figure_cycles import cycles_figure, sei_figure
 from siltomo.report.figure_cycling import cycling_figure, voltage_figure
 from siltomo.report.figure_depth import depth_figure

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from siltomo.engine.graph import metric_graph
+from siltomo.engine.compute.graph import metric_graph
 from siltomo.metrics import registry
 
 Cli = Callable[..., Any]

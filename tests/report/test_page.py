@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from siltomo.engine.catalog import open_catalog
-from siltomo.engine.figure_mesh import component_mesh
-from siltomo.engine.figures_report import collect_report
+from siltomo.engine.figures.mesh import component_mesh
+from siltomo.engine.figures.report import collect_report
 from siltomo.errors import NotFoundError
 from siltomo.report.page import report_page
 

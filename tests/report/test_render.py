@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from siltomo.engine.figure_mesh import Mesh
+from siltomo.engine.figures.mesh import Mesh
 from siltomo.report import render
 from siltomo.report.render import Camera, pyvista_pictures, render_pictures, soft_picture
 

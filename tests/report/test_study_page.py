@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from siltomo.engine.study_check import StudyCheck, check
+from siltomo.engine.study.check import StudyCheck, check
 from siltomo.report.study_page import study_page
 
-INVENTED = Path(__file__).parents[1] / "engine" / "invented_study.yaml"
+INVENTED = Path(__file__).parents[1] / "engine" / "study" / "invented_study.yaml"
 VOID = {"meta", "input", "br", "rect", "line", "circle"}
 OPTIONAL = {"td", "th", "tr", "p", "html", "head", "body"}
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from siltomo.engine.catalog import open_catalog
-from siltomo.engine.figures_tiles import Tiles
+from siltomo.engine.figures.tiles import Tiles
 from siltomo.errors import BadInputError, NotFoundError
 from siltomo.report.viewer import make_server
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
-from siltomo.engine.recipes import load_recipe
+from siltomo.engine.segment.recipes import load_recipe
 from siltomo.errors import BadInputError, RecordError, TooLargeError
 from siltomo.segmentation import Label, Layers, Mask, Median, Recipe, Select, Threshold, parse_recipe
 from siltomo.segmentation.execute import Work

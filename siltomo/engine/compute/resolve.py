@@ -1,0 +1,198 @@
+"""Find what each row of a derived metric is computed from.
+
+A row stands for a state of a cell. Its inputs form a tree whose leaves are base results and fields of records;
+none or several that fit are never chosen from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from siltomo.engine.compute.subjects import Item, Subject, Subjects, can_answer
+from siltomo.engine.states import State, capacity_of
+from siltomo.metrics import Field, From, Request, registry
+from siltomo.metrics.inputs import Match
+from siltomo.units import Quantity
+
+__all__ = ["DerivedRow", "FieldLeaf", "Leaf", "Match", "Missing", "Node", "Resolver", "ResultLeaf"]
+
+
+@dataclass(frozen=True)
+class ResultLeaf:
+    """A base result that a row is computed from."""
+
+    item: Item
+    match: str
+
+
+@dataclass(frozen=True)
+class FieldLeaf:
+    """A field of a record that a row is computed from."""
+
+    key: str
+    value: Quantity
+    unit: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An input that is not to be had, and why."""
+
+    reason: str
+    ambiguous: bool = False
+
+
+Leaf = ResultLeaf | FieldLeaf | Missing
+
+
+@dataclass(frozen=True)
+class Node:
+    """A derived metric of a state, with what was found for each of its inputs."""
+
+    request: Request
+    inputs: Mapping[str, Node | Leaf]
+
+    def leaves(self) -> Iterator[tuple[str, Leaf]]:
+        """List the leaves with the path of their argument."""
+        for name, found in self.inputs.items():
+            if isinstance(found, Node):
+                yield from ((f"{name}.{inner}", leaf) for inner, leaf in found.leaves())
+            else:
+                yield name, found
+
+
+@dataclass(frozen=True)
+class DerivedRow:
+    """One row to come of a derived metric."""
+
+    state: State
+    node: Node
+
+    @property
+    def request(self) -> Request:
+        """The metric as asked for."""
+        return self.node.request
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The base results that it needs."""
+        return tuple(leaf.item for _, leaf in self.node.leaves() if isinstance(leaf, ResultLeaf))
+
+
+@dataclass
+class Resolver:
+    """Finds inputs among all labelled scans of a catalog."""
+
+    subjects: Subjects
+    item: Callable[[Request, Subject], Item]
+    """Makes the item of a base request on a subject."""
+    settings: Mapping[str, object]
+    match: Match = "cell"
+    cycling: Callable[[Field, State], FieldLeaf | Missing] | None = None
+    """Looks a figure of a cycling run up."""
+    _inner: dict[str, Mapping[str, Request]] = field(default_factory=dict)
+    _by_cell: dict[tuple[str, int], list[Subject]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        for subject in self.subjects.every_labelled:
+            self._by_cell[self._owner(subject), subject.scan.state.cycle].append(subject)
+
+    def _owner(self, subject: Subject) -> str:
+        if self.match == "formulation" and subject.cell is not None:
+            return subject.cell.formulation
+        return subject.scan.cell
+
+    def node(self, request: Request, state: State) -> Node:
+        """Resolve a derived request at a state."""
+        inner = self._inner.get(request.name)
+        if inner is None:
+            inner = self._inner[request.name] = registry.inputs(request, self.settings)
+        inputs: dict[str, Node | Leaf] = {}
+        for name, query in request.metric.queries.items():
+            if isinstance(query, Field):
+                cycled = self.cycling if query.path.startswith("cycling.") else None
+                inputs[name] = cycled(query, state) if cycled else _field(query, state)
+            else:
+                inputs[name] = self._query(query, inner[name], state)
+        return Node(request, inputs)
+
+    def _query(self, query: From, request: Request, state: State) -> Node | ResultLeaf | Missing:
+        if request.metric.queries:
+            return self.node(request, state)
+        found = list(self._candidates(query, request, state))
+        if len(found) > 1:
+            naming_all = [s for s in found if request.is_fully_named(s.sample(request.phase))]
+            found = naming_all if len(naming_all) == 1 else found
+        if len(found) == 1:
+            own = found[0].scan.cell == state.cell
+            return ResultLeaf(
+                self.item(request, found[0]), "same cell" if own else "same formulation and cycle"
+            )
+        if found:
+            named = ", ".join(str(s.columns["segmentation"]) for s in found)
+            return Missing(f"{len(found)} results fit {query.words}: {named}", ambiguous=True)
+        return Missing(f"nothing fits {query.words} for cell {state.cell} in cycle {_cycle(query, state)}")
+
+    def _candidates(self, query: From, request: Request, state: State) -> Iterator[Subject]:
+        cycle = _cycle(query, state)
+        half = query.half or (None if query.cycle is not None else state.half)
+        elsewhen = cycle != state.cycle or half != state.half
+        owner = self._owner(state.subjects[0])
+        for subject in self._by_cell.get((owner, cycle), ()):
+            scan, labels = subject.scan, subject.segmentation
+            if (
+                labels is not None
+                and can_answer(request, subject)
+                and query.scale in (None, str(scan.scale))
+                and query.mode in (None, str(scan.mode))
+                and query.domain in (None, str(labels.domain))
+                and half in (None, str(scan.state.half))
+                and (elsewhen or capacity_of(subject) in (None, state.capacity) or state.capacity is None)
+                and _trusts(query, labels.min_feature)
+            ):
+                yield subject
+
+
+def _cycle(query: From, state: State) -> int:
+    return state.cycle + query.cycle_offset if query.cycle is None else query.cycle
+
+
+def _trusts(query: From, min_feature: Quantity | None) -> bool:
+    wanted = query.min_feature_um
+    return wanted is None or (
+        min_feature is not None and math.isclose(min_feature.value, wanted, rel_tol=1e-6)
+    )
+
+
+_OPTIONS = {"silicon_fraction": "si-fraction", "silicon_loading": "loading"}
+"""Options that set what a computed field is computed from."""
+
+_COMMANDS = {
+    "formulation": "siltomo formulation set {id} --{option} ...",
+    "cell": "siltomo cell set {id} --{option} ...",
+    "state": "siltomo catalog set {id} --{option} ...",
+}
+
+
+def _field(query: Field, state: State) -> FieldLeaf | Missing:
+    """Look a field up in the records of a state."""
+    kind, name = query.path.split(".", 1)
+    subject = state.subjects[0]
+    if kind == "state":
+        having = [s for s in state.subjects if getattr(s.scan.state, name) is not None]
+        record: Any = (having or [subject])[0].scan
+        value = getattr(record.state, name)
+    else:
+        record = subject.cell if kind == "cell" else subject.formulation
+        value = None if record is None else getattr(record, name)
+    if value is None:
+        owner = record.id if record is not None else kind
+        option = _OPTIONS.get(name, name.replace("_", "-"))
+        return Missing(
+            f"{query.path} of {owner} is not known: " + _COMMANDS[kind].format(id=owner, option=option)
+        )
+    return FieldLeaf(f"{record.kind}/{record.id}/{query.path}", value, query.unit)

@@ -1,0 +1,1 @@
+"""The cycling runs of a catalog: registered, summed up, their clocks aligned."""

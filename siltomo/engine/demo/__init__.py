@@ -1,0 +1,1 @@
+"""The digital twin through the whole chain, beside its true values."""

@@ -1,0 +1,1 @@
+"""Volumes and results as files for other programs."""

@@ -1,0 +1,104 @@
+"""Tables of metrics by cycle, macro beside micro, and of the SEI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.figures.states import joined
+from siltomo.engine.figures.tables import BlocksDone, FigureTable, metric_table
+from siltomo.model import Status
+
+__all__ = ["CYCLES", "cycles_table", "depth_table", "sei_table"]
+
+CYCLES = (
+    "crack_volume_fraction@micro+pore_volume_fraction@nano",
+    "crack_width_mean@micro",
+    "crack_interconnectivity@micro",
+)
+"""What is shown by cycle: panels, each ``metric@scale``, joined by + where they are stacked."""
+
+
+def cycles_table(
+    catalog: Catalog,
+    panels: Sequence[str] = CYCLES,
+    *,
+    where: str | None = "mode != 'operando'",
+    progress: BlocksDone | None = None,
+) -> FigureTable:
+    """Return metrics at the ends of cycles, a panel each, macro and micro stacked (Fig. 7).
+
+    Parameters
+    ----------
+    panels
+        As ``CYCLES``.
+    where
+        Which scans: by default those that were not taken operando.
+
+    Returns
+    -------
+    FigureTable
+        With columns ``panel`` (its number) and ``part`` (its place in the stack) beside those of all tables.
+    """
+    parts: list[pd.DataFrame] = []
+    said: list[str] = []
+    formulations: tuple[str, ...] = ()
+    for number, panel in enumerate(panels):
+        for place, one in enumerate(panel.split("+")):
+            metric, _, scale = one.strip().partition("@")
+            chosen = joined(where, f"scale == '{scale}'" if scale else None)
+            found = metric_table(catalog, [metric], where=chosen, progress=progress)
+            formulations = found.formulations
+            said += found.warnings
+            parts.append(found.table.assign(panel=number, part=place))
+    return FigureTable(pd.concat(parts, ignore_index=True), formulations, tuple(said))
+
+
+def sei_table(
+    catalog: Catalog, *, where: str | None = None, progress: BlocksDone | None = None
+) -> FigureTable:
+    """Return volume per gram, mean local thickness and its distribution of the SEI-rich phase (Fig. 9c and d)."""
+    volume = metric_table(catalog, ["sei_volume_per_si_mass"], where=where, progress=progress)
+    # a state without a nano scan was never meant to have an SEI volume
+    nano = joined(where, "scale == 'nano'")
+    thickness = metric_table(
+        catalog, ["sei_thickness_mean", "sei_thickness_distribution"], where=nano, progress=progress
+    )
+    keys = ["cell", "cycle", "half"]
+    having = set(thickness.table[keys].itertuples(index=False, name=None))
+    mine = [key in having for key in volume.table[keys].itertuples(index=False, name=None)]
+    table = pd.concat([volume.table[mine], thickness.table], ignore_index=True)
+    lost = table[table["status"] != str(Status.OK)]
+    said = tuple(f"{row.metric} of {row.cell} cycle {row.cycle}: {row.reason}" for row in lost.itertuples())
+    return replace(volume, table=table, warnings=tuple(dict.fromkeys(said)))
+
+
+def depth_table(
+    catalog: Catalog,
+    metric: str = "crack_width_depth_profile",
+    *,
+    where: str | None = "cycle > 0",
+    progress: BlocksDone | None = None,
+) -> FigureTable:
+    """Return a depth profile of each scan, with the height as share of the electrode's thickness (Fig. 8).
+
+    The column ``height`` is the depth over the electrode's thickness in the same scan: 0 at the collector, 1 at
+    the separator; scans whose thickness is not known have none.
+    """
+    chosen = joined(where, "scale == 'micro'")
+    profiles = metric_table(catalog, [metric], where=chosen, progress=progress)
+    thick = metric_table(catalog, ["electrode_thickness"], where=chosen, progress=progress).table
+    known = thick[thick["status"] == str(Status.OK)]
+    of = dict(zip(known["segmentation"], known["value"], strict=True))
+    # where the metric was never meant, as on a scan of the separator, nothing is missing
+    table = profiles.table[profiles.table["status"] != str(Status.MISSING)].reset_index(drop=True)
+    whole = table["segmentation"].map(of).astype(float)
+    table = table.assign(
+        thickness=whole, thickness_unit="um", height=table["coordinate_value"].astype(float) / whole
+    )
+    lost = table[table["status"] != str(Status.OK)]
+    said = tuple(f"{row.scan}: {row.reason}" for row in lost.itertuples())
+    return replace(profiles, table=table, warnings=said)

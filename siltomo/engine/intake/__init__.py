@@ -1,0 +1,1 @@
+"""What comes into a catalog: scans, labels, folders, sheets, whole declared studies."""

@@ -1,0 +1,1 @@
+"""One row for each scan, with the state of its cell and any metric beside it."""

@@ -1,0 +1,1 @@
+"""From greys to phases: recipes run on scans, looked at and checked."""
