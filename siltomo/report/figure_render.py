@@ -9,9 +9,10 @@ import numpy as np
 
 from siltomo.engine.figures.mesh import Mesh
 from siltomo.engine.figures.tables import plain_rows
-from siltomo.report.figure_slices import bar_length, nothing
+from siltomo.report.figure_slices import PAD, bar_length, nothing, picture_height
+from siltomo.report.panels import key
 from siltomo.report.render import Camera, render_pictures
-from siltomo.report.style import Width, blank, phase_colour, siltomo_style
+from siltomo.report.style import Width, blank, phase_colour, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,13 @@ def render_figure(
         drawn, told = render_pictures([meshes[n] for n in mine], view, halves[scale], colours, own=own)
         pictures |= dict(zip(mine, drawn, strict=True))
     with siltomo_style():
-        figure = blank(width, rows=len(down), columns=len(cycles), height=0.86)
+        figure = blank(
+            width,
+            columns=len(cycles),
+            height=picture_height([1.0] * len(down), len(cycles), width),
+            pictures=True,
+        )
+        spacing(figure, pictures=True, h_pad=PAD, w_pad=PAD)
         panels = figure.subplots(len(down), len(cycles), squeeze=False)
         for n, row in enumerate(rows):
             r, c = down.index((row["formulation"], row["scale"])), cycles.index(row["cycle"])
@@ -81,6 +88,8 @@ def render_figure(
                 axes.set_title("pristine" if row["cycle"] == 0 else f"cycle {row['cycle']}")
             if c == 0:
                 axes.set_ylabel(f"{row['formulation']}\n{row['scale']}")
+        phases = sorted({mesh.phase for mesh in meshes.values()})
+        key(figure, {name: {"facecolor": phase_colour(name)} for name in phases})
     return figure, told
 
 
