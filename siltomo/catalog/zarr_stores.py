@@ -24,7 +24,19 @@ from siltomo.errors import DamagedError
 __all__ = ["CheckedStore", "StagedStore"]
 
 
-class StagedStore(LocalStore):
+class _Store(LocalStore):
+    """A zarr store over a :class:`FileSystem`, which need not be a disk."""
+
+    _fs: FileSystem
+
+    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
+        if self._fs.is_disk:
+            await super()._open(mode=mode)
+        else:
+            self._is_open = True
+
+
+class StagedStore(_Store):
     """Writes each key once, through the :class:`FileSystem`, synced, and keeps its size and digest.
 
     A shard that is written twice, or read back to be completed, would be a bug of ours that loses voxels
@@ -46,12 +58,6 @@ class StagedStore(LocalStore):
         self._fs.protect(path)
         self._fs.fsync(path)
         self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
-
-    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
-        if self._fs.is_disk:
-            await super()._open(mode=mode)
-        else:
-            self._is_open = True
 
     async def exists(self, key: str) -> bool:
         """Return whether we wrote a key: nobody else writes here."""
@@ -101,7 +107,7 @@ class StagedStore(LocalStore):
         raise RuntimeError(f"{key} is deleted while it is written: empty chunks must be written")
 
 
-class CheckedStore(LocalStore):
+class CheckedStore(_Store):
     """Reads a volume, and raises where plain zarr would read a lost or cut file as zeros.
 
     A file of the list must exist with its size; metadata must also have its digest, since no checksum
@@ -149,12 +155,6 @@ class CheckedStore(LocalStore):
         self, key: str, prototype: BufferPrototype | None, byte_range: ByteRequest | None
     ) -> Buffer | None:
         return _fetch(self._fs, self.root / key, prototype, byte_range) if self._check(key) else None
-
-    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
-        if self._fs.is_disk:
-            await super()._open(mode=mode)
-        else:
-            self._is_open = True
 
     async def exists(self, key: str) -> bool:
         """Return whether the volume has a key."""
