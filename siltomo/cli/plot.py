@@ -42,6 +42,20 @@ class Half(StrEnum):
     DELITHIATION = "delithiation"
 
 
+class Statistic(StrEnum):
+    """What stands for the widths at a depth."""
+
+    MEDIAN = "median"
+    MEAN = "mean"
+
+
+class Order(StrEnum):
+    """What states along the depth are ordered and shaded by."""
+
+    CONTRACTION = "contraction"
+    CYCLE = "cycle"
+
+
 class Normalise(StrEnum):
     """What an expansion is related to."""
 
@@ -100,6 +114,8 @@ Labels = Annotated[
     typer.Option("--segmentation", help="Whose phases to count; the scan's first.", show_default=False),
 ]
 ByOption = Annotated[By, typer.Option("--by", help="Mean over the cells of a formulation, or each cell.")]
+StatisticOption = Annotated[Statistic, typer.Option("--statistic", help="Of the widths at a depth.")]
+OrderOption = Annotated[Order, typer.Option("--by", help="What orders and shades the states.")]
 HalfOption = Annotated[Half, typer.Option("--half", help="Which half-cycle.")]
 NormaliseOption = Annotated[
     Normalise,
@@ -193,9 +209,19 @@ def cycles(
 
 
 @command(app, "depth", csv=True)
-def depth(where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
-    """Draw the width of cracks along the electrode's height, state by state; without --where, of all cycles."""
-    return _plot("depth", output, {"where": where, "width": width.value})
+def depth(
+    statistic: StatisticOption = Statistic.MEDIAN,
+    by: OrderOption = Order.CONTRACTION,
+    where: Where = None,
+    output: Output = None,
+    width: WidthOption = Column.DOUBLE,
+) -> Reply:
+    """Draw the width of cracks along the electrode's height, state by state; without --where, of all cycles.
+
+    States are ordered and shaded by the contraction of the electrode where that is known, else by cycle.
+    """
+    options = {"statistic": statistic.value, "by": by.value, "where": where, "width": width.value}
+    return _plot("depth", output, options)
 
 
 @command(app, "sei", csv=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from siltomo.kernels.electrode import ElectrodeFrame, FrameError, Side, Surface
 from siltomo.kernels.islets import Islets
+from siltomo.kernels.thickness_distribution import ThicknessCounts
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.geometry_measures import (
     DepthThickness,
@@ -117,22 +118,38 @@ def electrode_thickness_distribution(
     )
 
 
-@metric("{phase}_width_depth_profile", unit="um", version=1, phases=("crack",))
-@metric("{phase}_thickness_depth_profile", unit="um", version=1, phases=("sei",))
+@metric(
+    "{phase}_thickness_median_depth_profile",
+    unit="um",
+    version=1,
+    fixed={"statistic": "median"},
+    phases=("sei",),
+)
+@metric(
+    "{phase}_width_median_depth_profile",
+    unit="um",
+    version=1,
+    fixed={"statistic": "median"},
+    phases=("crack",),
+)
+@metric("{phase}_thickness_depth_profile", unit="um", version=1, fixed={"statistic": "mean"}, phases=("sei",))
+@metric("{phase}_width_depth_profile", unit="um", version=1, fixed={"statistic": "mean"}, phases=("crack",))
 def thickness_depth_profile(
     thickness: ByDepth,
     sample: Sample,
     *,
+    statistic: Literal["mean", "median"] = "mean",
     datum: Side = "collector",
     convention: ThicknessConvention = "open_ball",
     bin_width: BinWidth = None,  # noqa: ARG001 -- the measure takes it
 ) -> Distribution | Undefined:
-    """Mean local thickness of the phase against depth from the fitted collector (or separator) surface.
+    """Local thickness of the phase, mean or median, against depth from the fitted collector (or separator) surface.
 
     Thickness is measured in three dimensions (see width_mean) and its voxels are then grouped by their distance
     from the fitted plane, along its normal; it is never computed again plane by plane. Each value is the mean
-    over the volume of the phase in its bin and stands at the bin's centre; bins reach from the datum to the
-    opposite surface, or to the end of the window where that is not seen.
+    (or, as the founding study shows it, the median) over the volume of the phase in its bin and stands at the
+    bin's centre; bins reach from the datum to the opposite surface, or to the end of the window where that is
+    not seen.
 
     Notes
     -----
@@ -145,7 +162,7 @@ def thickness_depth_profile(
         return Undefined(thickness)
     conventions = {
         "thickness": f"diameter, {convention}",
-        "statistic": "mean, by volume",
+        "statistic": f"{statistic}, by volume",
         "datum": f"fitted {datum} surface, along its normal",
         **_conventions(thickness.frame, (datum,)),
         "bins": str(Quantity(thickness.edges[1] - thickness.edges[0], "um")),
@@ -161,13 +178,17 @@ def thickness_depth_profile(
             conventions,
         )
     bins = [counts.of_bin(n) for n in range(len(thickness.edges) - 1)]
-    values = tuple(one.mean() if one.total >= LEAST_VOXELS else None for one in bins)
+    values = tuple(_middle(one, statistic) if one.total >= LEAST_VOXELS else None for one in bins)
     centres = tuple((a + b) / 2 for a, b in zip(thickness.edges, thickness.edges[1:], strict=False))
     empty = sum(value is None for value in values)
     flags = (f"empty_bins: {empty} of {len(bins)} hold fewer than {LEAST_VOXELS} voxels",) if empty else ()
     if empty == len(bins):
         return Undefined(f"no bin holds {LEAST_VOXELS} voxels of phase {sample.phase!r}", conventions)
     return Distribution(values, centres, "depth", "um", conventions, flags)
+
+
+def _middle(counts: ThicknessCounts, statistic: str) -> float:
+    return counts.median() if statistic == "median" else counts.mean()
 
 
 @metric(unit="um", version=1)

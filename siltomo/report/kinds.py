@@ -160,13 +160,17 @@ def _cycles(
 
 
 def _depth(
-    catalog: Catalog, *, progress: Any, where: str | None = "cycle > 0", width: Width = "double"
-) -> Drawing:
+    catalog: Catalog, *, progress: Any, statistic: str = "median", by: str = "contraction",
+    where: str | None = "cycle > 0", width: Width = "double",
+) -> Drawing:  # fmt: skip
     from siltomo.engine.figures.cycles import depth_table
-    from siltomo.report.figure_depth import depth_figure
+    from siltomo.report.figure_depth import check_order, depth_figure
 
-    found = depth_table(catalog, where=where, progress=progress)
-    return Drawing("depth", found, lambda: depth_figure(found.table, found.formulations, width=width), [])
+    order = check_order(by)
+    found = depth_table(catalog, statistic=statistic, where=where, progress=progress)
+    return Drawing(
+        "depth", found, lambda: depth_figure(found.table, found.formulations, by=order, width=width), []
+    )
 
 
 def _sei(catalog: Catalog, *, progress: Any, where: str | None = None, width: Width = "double") -> Drawing:

@@ -106,21 +106,33 @@ def cycling() -> pd.DataFrame:
 
 @pytest.fixture
 def profile() -> pd.DataFrame:
-    """Widths along the height of two states; one bin has no value."""
+    """Median widths along the height: two states of a delithiation, and two cells; one bin has no value."""
     rows = []
-    for cycle, base in ((1, 2.0), (5, 1.5)):
+    for mode, cycle, base, passed in (
+        ("operando", 1, 1.2, 0.28),
+        ("operando", 1, 2.1, 0.62),
+        ("in_situ", 1, 2.0, None),
+        ("in_situ", 5, 1.5, None),
+    ):
         for n, height in enumerate(np.linspace(0.1, 0.9, 5)):
             value = None if cycle == 5 and n == 2 else base + 0.1 * n
             rows.append(
                 result(
-                    "crack_width_depth_profile",
+                    "crack_width_median_depth_profile",
                     value,
                     unit="um",
                     cycle=cycle,
-                    mode="in_situ",
-                    capacity=2000.0,
+                    mode=mode,
+                    capacity=2000.0 if passed is None else 3000.0 * passed,
                 )
-                | {"status": "ok", "height": height, "segmentation": f"s{cycle}", "min_feature": 0.65}
+                | {
+                    "status": "ok",
+                    "height": height,
+                    "segmentation": f"{mode}-{cycle}-{passed}",
+                    "min_feature": 0.65,
+                    "statistic": "median",
+                    "contraction": passed,
+                }
             )
     return pd.DataFrame(rows)
 
