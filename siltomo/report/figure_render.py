@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siltomo.engine.figures.mesh import Mesh
-from siltomo.engine.figures.tables import plain_rows
+from siltomo.engine.figures.tables import Said, plain_rows
 from siltomo.report.figure_slices import PAD, bar_length, nothing, picture_height
 from siltomo.report.panels import key
 from siltomo.report.render import Camera, render_pictures
@@ -29,6 +29,7 @@ def render_figure(
     camera: Camera | None = None,
     own: bool = False,
     width: Width = "double",
+    progress: Said | None = None,
 ) -> tuple[Figure, str]:
     """Draw surfaces: a row for each formulation and scale, a column for each cycle; one scale in each row of scale.
 
@@ -40,6 +41,8 @@ def render_figure(
         Its ``extra["meshes"]``.
     own
         Whether to use siltomo's renderer even where pyvista is there.
+    progress
+        Told what is drawn.
 
     Returns
     -------
@@ -63,7 +66,9 @@ def render_figure(
             continue
         halves[scale] = max(float(np.linalg.norm(meshes[n].size_um)) for n in mine) / 2 * 0.92
         colours = [to_rgb(phase_colour(meshes[n].phase)) for n in mine]
-        drawn, told = render_pictures([meshes[n] for n in mine], view, halves[scale], colours, own=own)
+        drawn, told = render_pictures(
+            [meshes[n] for n in mine], view, halves[scale], colours, own=own, progress=progress
+        )
         pictures |= dict(zip(mine, drawn, strict=True))
     with siltomo_style():
         figure = blank(

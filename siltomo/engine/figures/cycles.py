@@ -9,7 +9,7 @@ import pandas as pd
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures.states import joined
-from siltomo.engine.figures.tables import BlocksDone, FigureTable, metric_table
+from siltomo.engine.figures.tables import FigureTable, Said, metric_table
 from siltomo.engine.join.metrics import with_contraction
 from siltomo.errors import Amend, BadInputError
 from siltomo.model import Scan, Status
@@ -29,7 +29,7 @@ def cycles_table(
     panels: Sequence[str] = CYCLES,
     *,
     where: str | None = "mode != 'operando'",
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return metrics at the ends of cycles, a panel each, macro and micro stacked (Fig. 7).
 
@@ -59,9 +59,7 @@ def cycles_table(
     return FigureTable(pd.concat(parts, ignore_index=True), formulations, tuple(said))
 
 
-def sei_table(
-    catalog: Catalog, *, where: str | None = None, progress: BlocksDone | None = None
-) -> FigureTable:
+def sei_table(catalog: Catalog, *, where: str | None = None, progress: Said | None = None) -> FigureTable:
     """Return volume per gram, mean local thickness and its distribution of the SEI-rich phase (Fig. 9c and d)."""
     volume = metric_table(catalog, ["sei_volume_per_si_mass"], where=where, progress=progress)
     # a state without a nano scan was never meant to have an SEI volume
@@ -87,7 +85,7 @@ def depth_table(
     *,
     statistic: str = "median",
     where: str | None = "cycle > 0",
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return a depth profile of each scan, with the height as share of the electrode's thickness (Fig. 8).
 
