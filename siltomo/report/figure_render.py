@@ -12,7 +12,7 @@ from siltomo.engine.figures.tables import Said, plain_rows
 from siltomo.report.figure_slices import PAD, bar_length, nothing, picture_height
 from siltomo.report.panels import key
 from siltomo.report.render import Camera, render_pictures
-from siltomo.report.style import Width, blank, phase_colour, siltomo_style, spacing
+from siltomo.report.style import Width, blank, phase_colour, quantity_words, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ def render_figure(
             if c == 0:
                 axes.set_ylabel(f"{row['formulation']}\n{row['scale']}")
         phases = sorted({mesh.phase for mesh in meshes.values()})
-        key(figure, {name: {"facecolor": phase_colour(name)} for name in phases})
+        key(figure, {quantity_words(name): {"facecolor": phase_colour(name)} for name in phases})
     return figure, told
 
 

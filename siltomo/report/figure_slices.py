@@ -11,7 +11,7 @@ import numpy as np
 from siltomo.engine.figures.slices import PlaneImage
 from siltomo.engine.figures.tables import plain_rows
 from siltomo.report.panels import key
-from siltomo.report.style import WIDTHS, Width, blank, phase_colour, siltomo_style, spacing
+from siltomo.report.style import WIDTHS, Width, blank, phase_colour, quantity_words, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,10 @@ def slices_figure(
                     view = "in-plane" if row["axes"] == "xy" else "cross-section"
                     axes.set_ylabel(f"{one[0]}\n{view}" + (", nano" if row["scale"] == "nano" else ""))
         phases = sorted({name for image in images.values() for name in image.phases})
-        key(figure, {name: {"facecolor": phase_colour(name), "alpha": OPACITY} for name in phases})
+        key(
+            figure,
+            {quantity_words(name): {"facecolor": phase_colour(name), "alpha": OPACITY} for name in phases},
+        )
     return figure
 
 

@@ -116,15 +116,40 @@ def draw_kind(
         When there is nothing to draw.
     """
     known = find_kind(kind)
+    given: dict[str, Any] = {}
     for name in options:
         if name not in known.options:
             raise BadInputError(
                 f"a figure of kind {kind!r} has no option {name!r}; options: {', '.join(known.options)}",
                 fix=f"siltomo plot {kind} --help",
             )
-    made = known.make(catalog, progress=progress, **options)
+    for name, value in options.items():
+        given[name] = _fitting(kind, name, value, inspect.signature(known.make).parameters[name].default)
+    made = known.make(catalog, progress=progress, **given)
     refuse_empty(made.found, value=known.value)
     return made
+
+
+def _fitting(kind: str, name: str, value: Any, default: Any) -> Any:
+    """Return an option as its kind takes it: one of many may stand alone; refuse what is of another type."""
+    if isinstance(default, tuple):
+        many = list(value) if isinstance(value, (list, tuple)) else [value]
+        wanted: tuple[type, ...] = (int,) if name == "cycle" else (str,)
+        right = all(isinstance(one, wanted) and not isinstance(one, bool) for one in many)
+        words = "a number, or a list of them" if name == "cycle" else "text, or a list of texts"
+        value = many
+    elif isinstance(default, bool):
+        right, words = isinstance(value, bool), "true or false"
+    elif isinstance(default, float):
+        right, words = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
+    else:  # words, or an option that must be given
+        right, words = value is None or isinstance(value, str), "text"
+    if not right:
+        raise BadInputError(
+            f"option {name!r} of a figure of kind {kind!r} is {words}, not {value!r}",
+            fix=f"siltomo plot {kind} --help",
+        )
+    return value
 
 
 def _cycling(
