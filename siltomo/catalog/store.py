@@ -18,6 +18,7 @@ from siltomo.catalog.marker import Marker, create_marker, read_marker
 from siltomo.catalog.records import Shelf, StoredRecord, read_record, seal_record
 from siltomo.catalog.refusals import overtaken, taken
 from siltomo.catalog.sealed import checked_body
+from siltomo.catalog.served import VolumeFiles
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import DamagedError, MismatchError, NotFoundError, StorageError
@@ -446,6 +447,25 @@ class CatalogStore(Care):
         """Return the path or URL of a record's volume, or of the folder of its files, for other programs."""
         assert record.volume is not None
         return self._fs.address(self.bag(record) / record.volume.path)
+
+    def volume_files(self, record: StoredRecord) -> VolumeFiles:
+        """Return the files of a record's volume, for programs that read OME-Zarr by themselves.
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no volume.
+        """
+        bag = self.bag(record)
+        assert record.volume is not None
+        with storage_faults(self.root):
+            files = read_manifest(self._fs, bag, record.volume.manifest)
+        return VolumeFiles(bag / record.volume.path, volume_files(files, record.volume.path), self._fs)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether other programs find the catalog's files on this computer."""
+        return self._fs.is_disk
 
     def open_volume(self, record: StoredRecord, *, level: int = 0) -> zarr.Array[Any]:
         """Open one resolution of a record's volume; reads its metadata and no voxel.

@@ -140,23 +140,22 @@ def profile() -> pd.DataFrame:
 @pytest.fixture
 def voltage() -> pd.DataFrame:
     """Two cycles of two cells: a plateau that fades."""
-    rows = []
-    for formulation, cell, whole in (("reference", "ref1", 2200.0), ("with-zn", "zn1", 2700.0)):
-        for cycle, kept in ((1, 1.0), (5, 0.8)):
-            for half, start, end in (("lithiation", 0.6, 0.01), ("delithiation", 0.2, 1.0)):
-                for share in np.linspace(0, 1, 40):
-                    rows.append(
-                        {
-                            "formulation": formulation,
-                            "cell": cell,
-                            "cycle": cycle,
-                            "half": half,
-                            "capacity": whole * kept * share,
-                            "capacity_unit": "mAh/g_Si",
-                            "voltage": start + (end - start) * share**3,
-                            "voltage_unit": "V",
-                        }
-                    )
+    rows = [
+        {
+            "formulation": formulation,
+            "cell": cell,
+            "cycle": cycle,
+            "half": half,
+            "capacity": whole * kept * share,
+            "capacity_unit": "mAh/g_Si",
+            "voltage": start + (end - start) * share**3,
+            "voltage_unit": "V",
+        }
+        for formulation, cell, whole in (("reference", "ref1", 2200.0), ("with-zn", "zn1", 2700.0))
+        for cycle, kept in ((1, 1.0), (5, 0.8))
+        for half, start, end in (("lithiation", 0.6, 0.01), ("delithiation", 0.2, 1.0))
+        for share in np.linspace(0, 1, 40)
+    ]
     return pd.DataFrame(rows)
 
 
