@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from siltomo.engine.catalog import open_catalog
-from siltomo.engine.figures.tiles import Tiles
+from siltomo.engine.figures.tiles import Tiles, seen_volumes
 from siltomo.errors import BadInputError, NotFoundError
+from siltomo.report.neuroglancer import make_zarr_server
 from siltomo.report.viewer import make_server
 
 
@@ -131,12 +132,31 @@ def test_the_page_shows_a_plane(served):
     assert not wrong
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture
+def bucket(monkeypatch):
+    """Serve S3 from this process."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    s3fs = pytest.importorskip("s3fs")
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (
+        ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir("views")
+    yield "s3://views/study"
+    server.stop()
+
+
+@pytest.fixture(params=["disk", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request, study, cli):
-    """The same scan in a folder and in a store that no other program can open as one."""
+    """The same scan in a folder and in stores that no other program can open as one."""
     if request.param == "disk":
         return study
-    at = f"memory://{study.name}"
+    at = request.getfixturevalue("bucket") if request.param == "s3" else f"memory://{study.name}"
     words = ["--cell", "zn1", "--scale", "micro", "--mode", "operando", "--domain", "electrode", "--cycle", 1]
     scan = [*words, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "op1"]
     for command in (
@@ -164,6 +184,11 @@ def test_tiles_come_from_any_store(anywhere, labels):
         body, _ = get(f"{address}/grey/0/xy/7/0/0.png?low=60&high=120")
     with Image.open(io.BytesIO(body)) as picture:
         assert np.array_equal(np.asarray(picture), np.where(labels[7] == 1, 0, 255))
+    _, _, volumes = seen_volumes(open_catalog(anywhere), "op1")
+    with serving(make_zarr_server(volumes, scan="op1")) as address:
+        body, headers = get(f"{address}/image/0/c/0/0/0", Range="bytes=-20")
+    assert body == volumes["image"].read("0/c/0/0/0")[-20:]
+    assert headers["Content-Range"].endswith(f"/{volumes['image'].size('0/c/0/0/0')}")
 
 
 def test_a_damaged_volume_is_no_black_tile(study):
