@@ -21,7 +21,7 @@ from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
 from siltomo.errors import DamagedError
 
-__all__ = ["CheckedStore", "StagedStore"]
+__all__ = ["CheckedStore", "ForeignStore", "StagedStore", "open_level"]
 
 
 class _Store(LocalStore):
@@ -175,6 +175,25 @@ class CheckedStore(_Store):
     ) -> list[Buffer | None]:
         """Read parts of files, once they are known to be whole."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+
+class ForeignStore(CheckedStore):
+    """Reads a volume of others where it lies, each file only if it is what it was when it was registered.
+
+    Their chunks need not carry a checksum, so each file is compared with its digest when it is first read.
+    """
+
+    def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
+        super().__init__(root, files, fs)
+        self._proved: set[str] = set()
+
+    def _check(self, key: str) -> bool:
+        there = super()._check(key)
+        if there and key not in self._proved:
+            if self._fs.sha256(self.root / key) != self._files[key].sha256:
+                raise _damaged(self.root / key, "a file of the volume was changed since it was registered")
+            self._proved.add(key)
+        return there
 
 
 def _fetch(

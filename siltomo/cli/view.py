@@ -127,7 +127,10 @@ def _hand_over(catalog: Catalog, scan: str, program: Program) -> Reply:
 def fiji_macro(scan: str, image: Path) -> str:
     """Return a macro that opens the full resolution of a scan in Fiji, as a virtual stack.
 
-    The blank at the end of the command's name is part of it: without it, it is n5-ij's command that saves.
+    The blank at the end of the command's name is part of it: without it, it is n5-ij's command that saves. A volume
+    that was registered by reference may be Zarr 2, and name its resolutions in its own way.
     """
-    url = f"zarr3://{image.resolve().as_uri()}?0"
+    from siltomo.engine.figures.tiles import first_array, zarr_scheme
+
+    url = f"{zarr_scheme(image)}://{image.resolve().as_uri()}?{first_array(image)}"
     return f'// {scan}\nrun("HDF5/N5/Zarr/OME-NGFF ... ", "url=[{url}] virtual");\n'

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from siltomo.errors import FormatError, UnitError
-from siltomo.importers.base import ImportedVolume, Source
+from siltomo.importers.base import ImportedVolume, Source, ZarrInPlace
 from siltomo.importers.border import border, plain_text, refused
 from siltomo.importers.calibration import is_uncalibrated, length_unit
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
@@ -28,7 +30,8 @@ Sizes = tuple[Quantity | None, Quantity | None, Quantity | None]
 class _Image:
     version: str
     axes: tuple[dict[str, Any], ...]
-    path: str
+    paths: tuple[str, ...]
+    """Its arrays, full resolution first."""
     scale: tuple[float, ...] | None
     facts: dict[str, str]
 
@@ -60,12 +63,13 @@ def import_ome_zarr(source: Source, /) -> ImportedVolume:
     root = source.path
     with border(root, "its OME-Zarr metadata"):
         image = _image(root)
-        array = read_array(inside(root, image.path), root)
+        array = read_array(inside(root, image.paths[0]), root)
         axes = _axes(image, array, root)
         shape = check_shape(_zyx(axes, array.shape, 1), root)
         dtype = voxel_dtype(array.dtype, root)
         warnings = [*_missing(array), *_check_packing(array)]
         sizes, spacing, said = _spacing(image, axes, warnings, root)
+        in_place = _in_place(root, image, array, axes, shape=shape, dtype=dtype)
     if "z" not in axes:
         warnings.append("the store holds one image: taken as a volume of one plane")
     depth = _zyx(axes, array.chunks, 1)[0]
@@ -79,12 +83,13 @@ def import_ome_zarr(source: Source, /) -> ImportedVolume:
         voxel_source=said,
         spacing=spacing,
         facts={
-            "array": plain_text(image.path, 80),
+            "array": plain_text(image.paths[0], 80),
             "stored type": array.dtype.str,
             "chunks": "×".join(map(str, array.chunks)),
             "codecs": array.codecs,
             **image.facts,
         },
+        in_place=in_place,
         warnings=tuple(warnings),
     )
 
@@ -115,7 +120,8 @@ def _image(root: Path) -> _Image:
     facts = {"name": plain_text(image["name"], 80)} if image.get("name") else {}
     if "image-label" in attributes:
         facts["image-label"] = "the voxels are labels"
-    return _Image(str(stated), tuple(image["axes"]), first["path"], _scale(transforms, root), facts)
+    paths = tuple(dataset["path"] for dataset in image["datasets"])
+    return _Image(str(stated), tuple(image["axes"]), paths, _scale(transforms, root), facts)
 
 
 def _attributes(root: Path) -> tuple[dict[str, Any], bool]:
@@ -180,6 +186,40 @@ def _axes(image: _Image, array: ZarrArray, root: Path) -> str:
 def _zyx(axes: str, sizes: tuple[int, ...], default: int) -> tuple[int, int, int]:
     found = dict(zip(axes, sizes, strict=True))
     return found.get("z", default), found["y"], found["x"]
+
+
+def _in_place(
+    root: Path,
+    image: _Image,
+    array: ZarrArray,
+    axes: str,
+    *,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+) -> ZarrInPlace | str:
+    """Return how to read the store where it lies, or why that cannot be."""
+    leading = axes.count("-")
+    if axes != "-" * leading + "zyx":
+        return (
+            f"its axes are {', '.join(str(a.get('name')) for a in image.axes)}, and not z, y, x in this order"
+        )
+    if array.dtype != dtype or not dtype.isnative:
+        return f"its voxels are of type {array.dtype.str}, which a copy would turn into {dtype.str}"
+    levels, files = [image.paths[0]], list(array.files)
+    for path in image.paths[1:]:
+        shape = _halved(shape)
+        level = read_array(inside(root, path), root)
+        # others may halve some axes only, or round down: our pyramids say how voxels of a level lie
+        if level.shape[leading:] != shape or level.dtype != dtype:
+            break
+        levels.append(path)
+        files += level.files
+    return ZarrInPlace(root, tuple(levels), leading, tuple(files))
+
+
+def _halved(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    z, y, x = (-(-n // 2) for n in shape)
+    return z, y, x
 
 
 def _missing(array: ZarrArray) -> tuple[str, ...]:

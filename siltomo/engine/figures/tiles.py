@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.errors import BadInputError, NotFoundError
 from siltomo.model import OUTSIDE, Scan, Segmentation
 
-__all__ = ["TILE", "Tiles", "seen_volumes", "volume_on_disk"]
+__all__ = ["TILE", "Tiles", "first_array", "seen_volumes", "volume_on_disk", "zarr_scheme"]
 
 TILE = 256
 """Side of a tile in pixels."""
@@ -169,4 +170,18 @@ def volume_on_disk(catalog: Catalog, scan: str, program: str) -> Path:
             where=scan,
             fix=f"siltomo export ome-zarr {scan} -o {scan}.ome.zarr",
         )
-    return catalog.store.volume_files(stored).root.absolute()
+    return Path(catalog.store.address(stored)).absolute()
+
+
+def zarr_scheme(image: Path) -> str:
+    """Return how programs call the version of Zarr in which an image is written: ``zarr3``, or ``zarr`` for 2."""
+    return "zarr3" if (image / "zarr.json").is_file() else "zarr"
+
+
+def first_array(image: Path) -> str:
+    """Return the path of an image's full resolution inside of its folder, as its OME metadata say."""
+    if zarr_scheme(image) == "zarr3":
+        ome = json.loads((image / "zarr.json").read_bytes())["attributes"]["ome"]
+    else:
+        ome = json.loads((image / ".zattrs").read_bytes())
+    return str(ome["multiscales"][0]["datasets"][0]["path"])
