@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 
 from siltomo.engine.catalog import open_catalog
@@ -226,6 +227,27 @@ def test_a_program_that_opens_folders_is_refused_what_is_in_none(cli, anywhere, 
     assert error["fix"].endswith("export ome-zarr op1 -o op1.ome.zarr")
     assert cli("--catalog", anywhere, *shlex.split(error["fix"])[-5:]).code == 0  # and it mends it
     assert Path("op1.ome.zarr").is_dir()
+
+
+@pytest.mark.parametrize(("zarr_format", "scheme"), [(2, "zarr"), (3, "zarr3")])
+def test_a_volume_by_reference_is_opened_where_it_lies(cli, study, labels, zarr_format, scheme):
+    scale = [{"type": "scale", "scale": [0.5] * 3}]
+    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "zyx"]
+    image = {"axes": axes, "datasets": [{"path": "full", "coordinateTransformations": scale}]}
+    made = {"ome": {"version": "0.5", "multiscales": [image]}}
+    if zarr_format == 2:
+        made = {"multiscales": [{**image, "version": "0.4"}]}
+    group = zarr.create_group(study / "their.zarr", zarr_format=zarr_format, attributes=made)
+    group.create_array("full", data=labels, chunks=(16, 16, 16))
+    words = ["--cell", "zn1", "--scale", "micro", "--mode", "ex_situ", "--cycle", 0, "--half", "pristine"]
+    assert cli("catalog", "add", "their.zarr", *words, "--id", "far", "--by-reference").code == 0
+    data = cli("view", "far", "--in", "fiji", "--json").data
+    assert data["volume"] == str(study / "their.zarr")
+    url = f"{scheme}://{(study / 'their.zarr').as_uri()}?full"
+    assert f"url=[{url}] virtual" in (study / data["file"]).read_text("utf-8")
+    error = cli("view", "far", "--in", "neuroglancer", "--json").error
+    assert "by reference" in error["message"]
+    assert "export ome-zarr far" in error["fix"]
 
 
 def test_napari_reads_the_volume_with_units(cli, study, labels):
