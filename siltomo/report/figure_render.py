@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,25 +51,11 @@ def render_figure(
     str
         What to tell the user, such as that no renderer was found.
     """
-    from matplotlib.colors import to_rgb
-
     view = camera or Camera()
     rows = plain_rows(table)
     down = list(dict.fromkeys((row["formulation"], row["scale"]) for row in rows))
     cycles = sorted({row["cycle"] for row in rows})
-    pictures: dict[int, np.ndarray] = {}
-    told = ""
-    halves: dict[str, float] = {}
-    for scale in dict.fromkeys(row["scale"] for row in rows):
-        mine = [n for n in meshes if rows[n]["scale"] == scale]
-        if not mine:
-            continue
-        halves[scale] = max(float(np.linalg.norm(meshes[n].size_um)) for n in mine) / 2 * 0.92
-        colours = [to_rgb(phase_colour(meshes[n].phase)) for n in mine]
-        drawn, told = render_pictures(
-            [meshes[n] for n in mine], view, halves[scale], colours, own=own, progress=progress
-        )
-        pictures |= dict(zip(mine, drawn, strict=True))
+    pictures, halves, told = _pictures(rows, meshes, view, own=own, progress=progress)
     with siltomo_style():
         figure = blank(
             width,
@@ -96,6 +82,33 @@ def render_figure(
         phases = sorted({mesh.phase for mesh in meshes.values()})
         key(figure, {quantity_words(name): {"facecolor": phase_colour(name)} for name in phases})
     return figure, told
+
+
+def _pictures(
+    rows: Sequence[Mapping[str, Any]],
+    meshes: Mapping[int, Mesh],
+    view: Camera,
+    *,
+    own: bool,
+    progress: Said | None,
+) -> tuple[dict[int, np.ndarray], dict[str, float], str]:
+    """Return the picture of each row, half the side of the pictures of each scale, and what to tell."""
+    from matplotlib.colors import to_rgb
+
+    pictures: dict[int, np.ndarray] = {}
+    halves: dict[str, float] = {}
+    told = ""
+    for scale in dict.fromkeys(row["scale"] for row in rows):
+        mine = [n for n in meshes if rows[n]["scale"] == scale]
+        if not mine:
+            continue
+        halves[scale] = max(float(np.linalg.norm(meshes[n].size_um)) for n in mine) / 2 * 0.92
+        colours = [to_rgb(phase_colour(meshes[n].phase)) for n in mine]
+        drawn, told = render_pictures(
+            [meshes[n] for n in mine], view, halves[scale], colours, own=own, progress=progress
+        )
+        pictures |= dict(zip(mine, drawn, strict=True))
+    return pictures, halves, told
 
 
 def _panel(axes: Axes, picture: np.ndarray, mesh: Mesh, camera: Camera, half: float, *, share: float) -> None:

@@ -132,12 +132,12 @@ def draw_kind(
 
 def _fitting(kind: str, name: str, value: Any, default: Any) -> Any:
     """Return an option as its kind takes it: one of many may stand alone; refuse what is of another type."""
+    taken = value
     if isinstance(default, tuple):
-        many = list(value) if isinstance(value, (list, tuple)) else [value]
-        wanted: tuple[type, ...] = (int,) if name == "cycle" else (str,)
-        right = all(isinstance(one, wanted) and not isinstance(one, bool) for one in many)
+        taken = list(value) if isinstance(value, (list, tuple)) else [value]
+        wanted = int if name == "cycle" else str
+        right = all(isinstance(one, wanted) and not isinstance(one, bool) for one in taken)
         words = "a number, or a list of them" if name == "cycle" else "text, or a list of texts"
-        value = many
     elif isinstance(default, bool):
         right, words = isinstance(value, bool), "true or false"
     elif isinstance(default, float):
@@ -149,7 +149,7 @@ def _fitting(kind: str, name: str, value: Any, default: Any) -> Any:
             f"option {name!r} of a figure of kind {kind!r} is {words}, not {value!r}",
             fix=f"siltomo plot {kind} --help",
         )
-    return value
+    return taken
 
 
 def _cycling(
