@@ -4,34 +4,85 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 
+from siltomo.cli.main import run
 from siltomo.engine.catalog import open_catalog
 from siltomo.engine.figures.tiles import seen_volumes
 from siltomo.report.neuroglancer import PAGE, make_zarr_server, neuroglancer_link
 
-
-@pytest.fixture
-def seen(study):
-    return seen_volumes(open_catalog(study), "op1")
+LABELS = np.random.default_rng(3).integers(1, 3, (40, 24, 20), dtype=np.uint8)
 
 
-@pytest.fixture
-def served(seen):
-    server = make_zarr_server(seen[2], scan="op1")
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A catalog with one scan and its labels, that no test changes."""
+    made = tmp_path_factory.mktemp("study")
+    np.save(made / "grey.npy", LABELS * 60)
+    np.save(made / "labels.npy", LABELS)
+    words = [
+        "--cell",
+        "zn1",
+        "--scale",
+        "micro",
+        "--mode",
+        "operando",
+        "--cycle",
+        "1",
+        "--half",
+        "delithiation",
+    ]
+    for command in (
+        ["init", str(made)],
+        ["formulation", "add", "zn"],
+        ["cell", "add", "zn1", "--formulation", "zn"],
+        ["catalog", "add", str(made / "grey.npy"), *words, "--voxel-size", "0.5 um", "--id", "op1"],
+        [
+            "segment",
+            "import",
+            "op1",
+            str(made / "labels.npy"),
+            "--phases",
+            "1=crack,2=solid",
+            "--id",
+            "op1-seg",
+        ],
+    ):
+        assert run(["--catalog", str(made), *command]) == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def seen(home):
+    return seen_volumes(open_catalog(home), "op1")
+
+
+@contextmanager
+def serving(volumes):
+    server = make_zarr_server(volumes, scan="op1")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(seen):
+    with serving(seen[2]) as address:
+        yield address
 
 
 def ask(url, method="GET", **headers):
@@ -101,21 +152,27 @@ def test_only_this_machine_is_answered(served):
         ask(f"{served}/image/zarr.json", Host="evil.example")
 
 
-def test_a_changed_description_is_not_served(served, seen):
-    path = seen[2]["image"].root / "zarr.json"
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("zarr.json", lambda old: old.replace(b"0.5", b"0.6", 1)), ("0/c/0/0/0", lambda old: old[:-9])],
+)
+def test_what_was_changed_is_not_served(home, tmp_path, name, change):
+    shutil.copytree(home, tmp_path / "copy")
+    _, _, volumes = seen_volumes(open_catalog(tmp_path / "copy"), "op1")
+    path = volumes["image"].root / name
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.6", 1))
-    with pytest.raises(urllib.error.HTTPError, match="500"):
-        ask(f"{served}/image/zarr.json")
+    path.write_bytes(change(path.read_bytes()))
+    with serving(volumes) as address, pytest.raises(urllib.error.HTTPError, match="500"):
+        ask(f"{address}/image/{name}")
 
 
-def test_another_reader_finds_the_voxels_by_ranges(served, labels):
+def test_another_reader_finds_the_voxels_by_ranges(served):
     pytest.importorskip("aiohttp", reason="fsspec needs aiohttp for HTTP")
     import zarr
 
     store = zarr.storage.FsspecStore.from_url(f"{served}/image", read_only=True)
     array = zarr.open_array(store, path="0", mode="r", zarr_format=3)
-    assert np.array_equal(array[:], labels * 60)
+    assert np.array_equal(array[:], LABELS * 60)
 
 
 def test_the_link_says_what_it_shows(seen):
