@@ -15,8 +15,9 @@ from siltomo.errors import BadInputError, FormatError, MismatchError
 from siltomo.segmentation import Classify, Label, Recipe
 from siltomo.segmentation.execute import Work
 from siltomo.segmentation.features import feature_halo, feature_names, features
-from siltomo.segmentation.forest import Training, predict_block, train
+from siltomo.segmentation.forest import predict_block, train
 from siltomo.segmentation.ilastik import read_project
+from siltomo.segmentation.training import Training
 from siltomo.units import Quantity
 
 pytest.importorskip("sklearn", reason="the extra 'ml' is not installed")
