@@ -12,6 +12,7 @@ from siltomo.engine.compute.passes import Pass, PlainPass, make_pass, make_plain
 from siltomo.engine.compute.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.compute.sensitivity import find_variants
 from siltomo.engine.compute.subjects import Item, Subjects, base_item, base_items, find_subjects
+from siltomo.engine.compute.windows import Within, within_common
 from siltomo.engine.cycling.fields import CyclingFields, with_cycles
 from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
@@ -144,6 +145,7 @@ def make_plan(
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
     sensitivity: bool = False,
+    within: Within | None = None,
 ) -> Plan:
     """Plan the computation of metrics.
 
@@ -161,6 +163,8 @@ def make_plan(
         formulation in the same cycle and half-cycle.
     sensitivity
         Whether to measure the variants of segmentations as well.
+    within
+        ``common``: measure only what all scans of a registered series show.
 
     Raises
     ------
@@ -170,7 +174,16 @@ def make_plan(
         When the smallest block needs more memory than is allowed.
     """
     with collector_paused():
-        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity)
+        subjects = find_subjects(catalog, where)
+        return _make_plan(
+            catalog,
+            names,
+            where,
+            settings or {},
+            match,
+            subjects=within_common(subjects) if within == "common" else subjects,
+            sensitivity=sensitivity,
+        )
 
 
 def _make_plan(
@@ -180,10 +193,10 @@ def _make_plan(
     given: Mapping[str, object],
     match: Match,
     *,
+    subjects: Subjects,
     sensitivity: bool,
 ) -> Plan:
     requests = registry.requests(names, given)
-    subjects = find_subjects(catalog, where)
     cycling = CyclingFields(catalog)
     resolver = Resolver(
         subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling

@@ -125,6 +125,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
     request, labels = item.request, item.subject.segmentation
     if labels is None or labels.volume is None:
         raise ValueError("a subject without labels has no result")
+    within = item.subject.window_words
     common: dict[str, Any] = {
         "key": item.key,
         "metric": request.name,
@@ -133,7 +134,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "parameters": dict(request.parameters),
         "scan": item.subject.scan.id,
         "segmentation": labels.id,
-        "conventions": dict(answer.conventions),
+        "conventions": {**answer.conventions, **({"within": within} if within else {})},
         "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
             siltomo=siltomo_version(),
