@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,17 +85,21 @@ def train(
         "min_samples_leaf": 2,
     }
     model = RandomForestClassifier(**kind, oob_score=True, bootstrap=True, n_jobs=thread_count(None))
-    model.fit(rows, training.classes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")  # they are left out below
+        model.fit(rows, training.classes)
     model.n_jobs = 1  # blocks are predicted by one thread each, and sums of votes keep their order
-    bagged = np.nan_to_num(model.oob_decision_function_).argmax(axis=1) + 1
+    votes = np.nan_to_num(model.oob_decision_function_)
+    told = votes.sum(axis=1) > 0  # few trees leave voxels that each of them was trained on
+    bagged, true = votes[told].argmax(axis=1) + 1, training.classes[told]
     facts: dict[str, Any] = {
         "training_voxels": {str(c): int(counts[c]) for c in range(1, step.classes + 1)},
         "training_strokes": len(np.unique(training.strokes)),
         "training_digest": training.digest,
         "seed": step.seed,
         "trees": step.trees,
-        "out_of_bag_score": float(model.oob_score_),
-        "out_of_bag_confusion": _confusion(training.classes, bagged, step.classes),
+        "out_of_bag_score": float((bagged == true).mean()) if told.any() else None,
+        "out_of_bag_confusion": _confusion(true, bagged, step.classes),
     }
     left_out = _by_strokes(kind, rows, training, step.classes)
     facts |= left_out

@@ -72,7 +72,7 @@ class Layers(Step):
     """With ``follow: surface``: the surfaces are smoothed over this length, and carried over cracks."""
     refine: bool = False
     """Whether to move each plane onto the middle of the blurred step in the greys across it, fitted in small patches.
-    Cracks below a third of a surface do not move it by more than a tenth of a voxel; below half of it, by half a voxel."""
+    Cracks below 30 % of a surface move it by a tenth of a voxel at most; below 45 %, by half a voxel."""
 
     @property
     def layers(self) -> dict[str, GreyRange | tuple[int, ...]]:
