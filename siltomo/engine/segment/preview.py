@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.segment.drafts import check_order
 from siltomo.engine.segment.segmenting import RecipeOrder, learn_recipe
 from siltomo.engine.segment.sources import scan_source, whole_volume
 from siltomo.model import Parting, Scan, Trust, Verdict
@@ -64,7 +63,6 @@ def preview_recipe(catalog: Catalog, order: RecipeOrder, *, progress: Told | Non
     BadInputError
         When the recipe cannot be carried out.
     """
-    check_order(order)
     scan = catalog.record(Scan, order.scans[0])
     depth = whole_volume(scan).shape[0]
     planes = tuple(dict.fromkeys(int(depth * part) for part in (0.25, 0.5, 0.75)))

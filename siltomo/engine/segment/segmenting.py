@@ -22,7 +22,7 @@ from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
-from siltomo.engine.segment.training import kept_files
+from siltomo.engine.segment.training import check_features_of_scans, kept_files
 from siltomo.errors import SiltomoError, StorageError
 from siltomo.model import Scan, Segmentation, Volume
 from siltomo.segmentation import Classify
@@ -139,6 +139,7 @@ def learn_recipe(
 
     Probabilities that the recipe keeps are put into the folder, where they are asked for.
     """
+    check_features_of_scans(order.loaded, tuple(scans))
     memory = int(memory_budget() * _SHARE)
     classifier = None
     if any(isinstance(step, Classify) for step in order.loaded.recipe.steps):

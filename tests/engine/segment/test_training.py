@@ -170,6 +170,9 @@ def test_features_that_do_not_fit_say_why(
     done = cli("segment", "run", "n1", "--recipe", path, "--json")
     assert done.code not in (0, 1)
     assert why in done.error["message"]
+    preview = cli("segment", "preview", "n1", "--recipe", path, "-o", "p.png", "--json")
+    assert why in preview.error["message"]
+    assert not (tmp_path / "p.png").exists()
 
 
 # ---------------------------------------------------------------- sensitivity without the files
