@@ -143,3 +143,18 @@ def test_the_window_is_of_the_record(cli: Cli, series: np.ndarray) -> None:
         assert kept["window"] == row["common_window"]
     sizes = [[b - a for a, b in row["common_window"]] for row in made]
     assert all(one == other for one, other in pairwise(sizes))
+
+
+def test_variants_are_measured_within_the_window_too(cli: Cli, series: np.ndarray) -> None:
+    assert cli("segment", "register", "a", "b", "c").code == 0
+    labels = np.load("b-labels.npy")
+    thinner = np.where((labels == 1) & (np.indices(labels.shape)[1] % 2 == 0), 2, labels).astype(np.uint8)
+    np.save("thinner.npy", thinner)
+    words = ("thinner.npy", "--phases", "1=crack,2=solid", "--id", "b-thinner", "--variant-of", "b-seg")
+    assert cli("segment", "import", "b", *words).code == 0
+    asked = ("--where", "scan == 'b'", "--within", "common", "--sensitivity", "--json")
+    (row,) = cli("compute", "metric", "crack_volume_fraction", *asked).data
+    (window,) = [r for r in cli("segment", "register", "a", "b", "c", "--json").data if r["scan"] == "b"]
+    cut = thinner[tuple(slice(*side) for side in window["common_window"])]
+    assert row["value"] == series.mean()
+    assert row["uncertainty_parts"]["segmentation"] == pytest.approx(series.mean() - (cut == 1).mean())

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from siltomo.catalog import CatalogStore, voxel_faults
 from siltomo.engine.compute.passes import Pass, PlainPass
+from siltomo.engine.compute.windows import window_of
 from siltomo.errors import SiltomoError
 from siltomo.metrics import Answer, Measure, Slab, labelled_array
 from siltomo.model import VoxelBox
@@ -86,7 +87,7 @@ def measure_block(
         if stored is None:
             raise ValueError("a subject without labels cannot be measured")
         array = _open_array(root, stored.id, stored.seal)
-        read = _StoredPlanes(array, f"segmentation {stored.id}", one.subject.window)
+        read = _StoredPlanes(array, f"segmentation {stored.id}", window_of(one.subject))
         depth, measures = one.shape[0], one.stages[stage]
         after = max(measure.after for measure in measures)
         stop = min(start + one.slab, depth)
@@ -105,8 +106,8 @@ def _evaluate(root: str, one: PlainPass) -> Answer | Failure:
         array = _open_array(root, stored.id, stored.seal)
         with voxel_faults(f"segmentation {stored.id}"):
             lazy = da.from_array(array, chunks=(one.slab, *array.shape[1:]), asarray=False)  # type: ignore[no-untyped-call]
-            if one.subject.window is not None:
-                lazy = lazy[tuple(slice(*side) for side in one.subject.window)]
+            if (window := window_of(one.subject)) is not None:
+                lazy = lazy[tuple(slice(*side) for side in window)]
             sample = item.request.seen(one.subject.sample(item.request.phase))
             with dask.config.set(scheduler="threads", num_workers=one.workers):
                 return item.request.evaluate(labelled_array(lazy, sample), sample)

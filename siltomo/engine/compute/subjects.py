@@ -15,7 +15,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.columns import scan_columns
 from siltomo.engine.select import Selection, everything
 from siltomo.metrics import Request, Sample
-from siltomo.model import OUTSIDE, Cell, Formulation, MetricResult, Scan, Segmentation, Status, VoxelBox
+from siltomo.model import OUTSIDE, Cell, Formulation, MetricResult, Scan, Segmentation, Status
 
 __all__ = [
     "Item",
@@ -37,18 +37,6 @@ class Subject:
     formulation: Formulation | None = None
     segmentation: Segmentation | None = None
     stored: StoredRecord | None = None
-    window: VoxelBox | None = None
-    """The voxels that are measured, where they are not all."""
-    without_window: str = ""
-    """Why there is no window, where one was asked for."""
-
-    @property
-    def window_words(self) -> str:
-        """The window and the series whose it is, as results say it."""
-        if self.window is None or self.scan.registration is None:
-            return ""
-        box = ", ".join(f"{axis} {a}..{b - 1}" for axis, (a, b) in zip("zyx", self.window, strict=True))
-        return f"voxels {box}, the field of view common to {', '.join(self.scan.registration.series)}"
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -62,12 +50,6 @@ class Subject:
         labels = self.segmentation
         return tuple((name, labels.values_of(name)) for name in labels.phase_names) if labels else ()
 
-    def _shape(self, whole: tuple[int, int, int]) -> tuple[int, int, int]:
-        if self.window is None:
-            return whole
-        (z, depth), (y, height), (x, width) = self.window
-        return depth - z, height - y, width - x
-
     def sample(self, phase: str) -> Sample:
         """Return what a metric may know of the subject."""
         labels = self.segmentation
@@ -77,7 +59,7 @@ class Subject:
             phase=phase,
             values=labels.values_of(phase),
             outside=labels.values_of(OUTSIDE),
-            shape=self._shape(labels.volume.shape),
+            shape=labels.volume.shape,
             spacing_um=self.scan.voxel_size.um,
             domain=str(labels.domain),
             min_feature_um=None if labels.min_feature is None else labels.min_feature.value,
@@ -187,22 +169,18 @@ def base_item(catalog: Catalog, request: Request, subject: Subject) -> Item:
     if volume is None or missing:
         reason = f"{len(missing)} planes of the scan are missing: register it again without --allow-gaps"
         return Item(request, subject, status=Status.REFUSED, reason=reason)
-    if subject.without_window:
-        return Item(request, subject, status=Status.MISSING, reason=subject.without_window)
     sample = request.seen(subject.sample(request.phase))
     if reason := request.lacks(sample):
         return Item(request, subject, status=Status.UNDEFINED, reason=reason)
     making = subject.segmentation.making if subject.segmentation else None
-    key = result_key(
-        request, sample, volume.content, recipe=making.digest if making else "", window=subject.window_words
-    )
+    key = result_key(request, sample, volume.content, recipe=making.digest if making else "")
     stored = catalog.store.find_result(key)
     kept = None if stored is None else MetricResult.model_validate(stored.body)
     return Item(request, subject, key, kept)
 
 
-def result_key(request: Request, sample: Sample, content: str, *, recipe: str = "", window: str = "") -> str:
-    """Return the content key of a result: same metric, version, parameters, inputs, recipe, window: same key."""
+def result_key(request: Request, sample: Sample, content: str, *, recipe: str = "") -> str:
+    """Return the content key of a result: same metric, version, parameters, inputs and recipe, same key."""
     material: dict[str, Any] = {
         "metric": request.name,
         "version": request.metric.version,
@@ -212,7 +190,5 @@ def result_key(request: Request, sample: Sample, content: str, *, recipe: str = 
     }
     if recipe:
         material["recipe"] = recipe
-    if window:
-        material["window"] = window
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
