@@ -16,7 +16,7 @@ from siltomo.importers import hdf5, npy, tiff
 from siltomo.importers.base import ImportedVolume, Source
 from siltomo.importers.border import border
 from siltomo.importers.channels_arrays import hdf5_channels, npy_channels
-from siltomo.importers.channels_base import Channels, Shape
+from siltomo.importers.channels_base import WHOLE, Channels, Shape, Window
 from siltomo.importers.channels_tiff import files_of_planes, tiff_channels
 from siltomo.importers.registry import open_volume
 from siltomo.importers.slices import natural_key
@@ -130,8 +130,8 @@ def _files_of_channels(
             )
     dtype = np.result_type(*(one.dtype for one in opened))
 
-    def read(start: int, stop: int) -> NDArray[Any]:
-        return np.stack([one.planes(start, stop) for one in opened])
+    def read(start: int, stop: int, window: Window = WHOLE) -> NDArray[Any]:
+        return np.stack([one.planes(start, stop)[:, *window] for one in opened])
 
     files = tuple(file for one in opened for file in one.files)
     return Channels("a file for each channel", shape, names, dtype, read, files)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from siltomo.errors import Amend, FormatError, NotFoundError
 from siltomo.importers import hdf5
 from siltomo.importers.border import DAMAGED, border, plain_text
-from siltomo.importers.channels_base import Channels, Shape, agreed_axes, numbered
+from siltomo.importers.channels_base import WHOLE, Channels, Shape, Window, agreed_axes, numbered
 from siltomo.importers.hdf5_links import check_storage, dataset_names, find_dataset, open_hdf5
 from siltomo.importers.reading import voxel_dtype
 
@@ -29,10 +29,10 @@ class _Order:
     ndim: int
     czyx: tuple[int, int, int, int]
 
-    def take(self, array: Any, start: int, stop: int) -> NDArray[Any]:
-        """Return planes, turned to (channels, planes, y, x)."""
+    def take(self, array: Any, start: int, stop: int, window: Window) -> NDArray[Any]:
+        """Return a part of some planes, turned to (channels, planes, y, x)."""
         wanted: list[Any] = [0] * self.ndim
-        for axis, part in zip(self.czyx, (slice(None), slice(start, stop), *[slice(None)] * 2), strict=True):
+        for axis, part in zip(self.czyx, (slice(None), slice(start, stop), *window), strict=True):
             wanted[axis] = part
         there = sorted(self.czyx)
         return np.asarray(array[tuple(wanted)]).transpose([there.index(axis) for axis in self.czyx])
@@ -65,13 +65,15 @@ def hdf5_channels(path: Path, axes: str | None, dataset: str | None) -> Channels
         keys = agreed_axes(hdf5.axis_keys(found, where), axes, where)
         order, count, shape = _order(found.shape, keys, where)
         dtype = voxel_dtype(found.dtype, where)
-        name = str(found.name)
+        name, chunks = str(found.name), found.chunks
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int, window: Window = WHOLE) -> NDArray[Any]:
         with border(path, f"planes {start} to {stop - 1} of {name}"), open_hdf5(path) as file:
-            return order.take(file[name], start, stop)
+            return order.take(file[name], start, stop, window)
 
-    return Channels("HDF5 dataset", shape, numbered(count), dtype, read, (path, *others))
+    _, z, y, x = order.czyx
+    together = None if chunks is None else (chunks[z], chunks[y], chunks[x])
+    return Channels("HDF5 dataset", shape, numbered(count), dtype, read, (path, *others), together)
 
 
 def _dataset(file: Any, path: Path, wanted: str | None) -> Any:
@@ -101,8 +103,8 @@ def npy_channels(path: Path, axes: str | None) -> Channels:
     order, count, shape = _order(array.shape, agreed_axes(None, axes, str(path)), str(path))
     dtype = voxel_dtype(array.dtype, path)
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int, window: Window = WHOLE) -> NDArray[Any]:
         with border(path, f"planes {start} to {stop - 1}"):
-            return np.array(order.take(np.load(path, mmap_mode="r", allow_pickle=False), start, stop))
+            return np.array(order.take(np.load(path, mmap_mode="r", allow_pickle=False), start, stop, window))
 
     return Channels("NumPy array", shape, numbered(count), dtype, read, (path,))

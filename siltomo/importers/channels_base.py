@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import Amend, FormatError, MismatchError
 
-__all__ = ["Channels", "Shape", "agreed_axes", "numbered"]
+__all__ = ["WHOLE", "Channels", "Shape", "Window", "agreed_axes", "numbered"]
 
 Shape = tuple[int, int, int]
+Window = tuple[slice, slice]
+"""A part of the plane, along y and x."""
+WHOLE: Window = (slice(None), slice(None))
+
+
+class ReadBox(Protocol):
+    """Reads channels of some planes."""
+
+    def __call__(self, start: int, stop: int, window: Window = WHOLE, /) -> NDArray[Any]:
+        """Return planes ``start`` to ``stop`` (excluded), or a part of each, of shape (channels, planes, y, x)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,9 +40,11 @@ class Channels:
     """One name for each channel; ``channel 1`` and so on where the files name none."""
     dtype: np.dtype[Any]
     """The type of the values as ``read`` gives them."""
-    read: Callable[[int, int], NDArray[Any]]
-    """Reads planes ``start`` to ``stop`` (excluded), shape (channels, planes, y, x)."""
+    read: ReadBox
+    """Reads some planes, or a part of them."""
     files: tuple[Path, ...]
+    chunks: tuple[int, int, int] | None = None
+    """Voxels along z, y, x that the file keeps together; None for whole planes. Whoever reads less reads as much."""
 
 
 def agreed_axes(said: Sequence[str] | None, axes: str | None, where: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from siltomo.errors import Amend, FormatError, MismatchError
 from siltomo.importers import tiff
 from siltomo.importers.border import DAMAGED, border, plain_text
 from siltomo.importers.calibration import ome_pixels
-from siltomo.importers.channels_base import Channels, Shape, agreed_axes, numbered
+from siltomo.importers.channels_base import WHOLE, Channels, Shape, Window, agreed_axes, numbered
 from siltomo.importers.tiff_pages import Header, Page, read_header, read_pages
 
 __all__ = ["files_of_planes", "tiff_channels"]
@@ -33,7 +32,10 @@ def tiff_channels(path: Path, shape: Shape, axes: str | None) -> Channels:
         )
     by_plane = order == "zcyx"
     names = _labels(header, pages[:channels] if by_plane else pages[::depth])
-    read = partial(_read_pages, path, pages, channels, by_plane=by_plane)
+
+    def read(start: int, stop: int, window: Window = WHOLE) -> NDArray[Any]:
+        return _read_pages(path, pages, channels, start, stop, by_plane=by_plane)[:, :, *window]
+
     return Channels("TIFF with channels", (depth, *pages[0].shape), names, pages[0].dtype, read, (path,))
 
 
@@ -81,12 +83,18 @@ def _declared(header: Header, path: Path) -> tuple[str | None, dict[str, int]]:
 def _labels(header: Header, pages: Sequence[Page]) -> tuple[str, ...]:
     """Return the names of channels from ImageJ's slice labels, where they tell them apart."""
     given = (header.imagej or {}).get("Labels") or ()
-    names = [plain_text(str(given[p.number]).splitlines()[0], 60) for p in pages if p.number < len(given)]
+    names = [plain_text(str(given[p.number]).partition("\n")[0], 60) for p in pages if p.number < len(given)]
     return tuple(names) if len(set(names)) == len(pages) and all(names) else numbered(len(pages))
 
 
 def _read_pages(
-    path: Path, pages: Sequence[Page], channels: int, start: int, stop: int, *, by_plane: bool
+    path: Path,
+    pages: Sequence[Page],
+    channels: int,
+    start: int,
+    stop: int,
+    *,
+    by_plane: bool,
 ) -> NDArray[Any]:
     depth = len(pages) // channels
     wanted = (
@@ -96,9 +104,12 @@ def _read_pages(
     )
     out = np.empty((len(wanted), *pages[0].shape), pages[0].dtype)
     read_pages(path, wanted, out)
+    size = out.shape[1:]
     if by_plane:
-        return np.moveaxis(out.reshape(stop - start, channels, *out.shape[1:]), 1, 0)
-    return out.reshape(channels, stop - start, *out.shape[1:])
+        turned = np.moveaxis(out.reshape(stop - start, channels, *size), 1, 0)
+    else:
+        turned = out.reshape(channels, stop - start, *size)
+    return turned
 
 
 def files_of_planes(files: Sequence[Path]) -> Channels:
@@ -115,9 +126,9 @@ def files_of_planes(files: Sequence[Path]) -> Channels:
                 where=str(file),
             )
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int, window: Window = WHOLE) -> NDArray[Any]:
         planes = [
-            _read_pages(file, pages, len(pages), 0, 1, by_plane=True)
+            _read_pages(file, pages, len(pages), 0, 1, by_plane=True)[:, :, *window]
             for file, pages in zip(files[start:stop], every[start:stop], strict=True)
         ]
         return np.concatenate(planes, axis=1)

@@ -31,7 +31,7 @@ _INTEGRATION = 1.6
 
 
 class FeatureReader(Protocol):
-    """Features of a scan that were computed elsewhere, read by planes."""
+    """Features of a scan that were computed elsewhere, read tile by tile."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,8 +39,8 @@ class FeatureReader(Protocol):
         ...
 
     @property
-    def planes(self) -> int:
-        """How many planes are read at once, by the memory allowed."""
+    def tile(self) -> tuple[int, int, int]:
+        """How many voxels along z, y, x are read at once, by the memory allowed and what the file keeps together."""
         ...
 
     @property
@@ -48,8 +48,8 @@ class FeatureReader(Protocol):
         """Bytes that reading takes for each voxel, all features together."""
         ...
 
-    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return planes ``start`` to ``stop`` (excluded), float32 of shape (features, planes, y, x)."""
+    def __call__(self, start: int, stop: int, window: tuple[slice, slice], /) -> NDArray[np.float32]:
+        """Return a part of planes ``start`` to ``stop`` (excluded), float32 of shape (features, planes, y, x)."""
         ...
 
 

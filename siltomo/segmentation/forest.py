@@ -173,10 +173,7 @@ def _verdicts(facts: dict[str, Any], counts: NDArray[Any]) -> Iterator[Verdict]:
 def _training_rows(step: Classify, work: Work, node: int, training: Training) -> Floats:
     """Return the features of the labelled voxels, tile by tile."""
     found = np.zeros((len(training.places), len(feature_names(step.scales))), np.float32)
-    tiles = training.places // np.array([16, TILE, TILE])
-    order = np.lexsort(tiles.T[::-1])
-    cuts = np.flatnonzero(np.any(np.diff(tiles[order], axis=0), axis=1)) + 1
-    for members in np.split(order, cuts):
+    for members in _by_tiles(training, (16, TILE, TILE)):
         places = training.places[members]
         low, high = places.min(axis=0), places.max(axis=0) + 1
         block, first = _with_halo(step, work, node, low, high)
@@ -185,14 +182,22 @@ def _training_rows(step: Classify, work: Work, node: int, training: Training) ->
     return found
 
 
+def _by_tiles(training: Training, tile: tuple[int, int, int]) -> list[NDArray[np.intp]]:
+    """Return the labelled voxels of each tile that has some."""
+    tiles = training.places // np.array(tile)
+    order = np.lexsort(tiles.T[::-1])
+    cuts = np.flatnonzero(np.any(np.diff(tiles[order], axis=0), axis=1)) + 1
+    return np.split(order, cuts)
+
+
 def _read_rows(read: FeatureReader, training: Training) -> Floats:
-    """Return features from a file at the labelled voxels, some planes at a time."""
+    """Return features from a file at the labelled voxels, tile by tile."""
     found = np.zeros((len(training.places), len(read.names)), np.float32)
-    # places are in C order: those of a few planes follow each other
-    starts = np.unique(training.places[:, 0] // read.planes, return_index=True)[1]
-    for members in np.split(np.arange(len(training.places)), starts[1:]):
-        z, y, x = training.places[members].T
-        found[members] = read(int(z[0]), int(z[-1]) + 1)[:, z - z[0], y, x].T
+    for members in _by_tiles(training, read.tile):
+        low, high = training.places[members].min(axis=0), training.places[members].max(axis=0) + 1
+        z, y, x = (training.places[members] - low).T
+        window = slice(int(low[1]), int(high[1])), slice(int(low[2]), int(high[2]))
+        found[members] = read(int(low[0]), int(high[0]), window)[:, z, y, x].T
     bad = ~np.isfinite(found).all(axis=0)
     if bad.any():
         raise BadInputError(
@@ -245,7 +250,7 @@ def predict_block(
         inside, blocks = _computed(step, work, node, planes)
     else:
         inside = work.planes(node, start, stop).inside
-        blocks = _read(read, planes, inside)
+        blocks = _read(read, planes, work.source.shape[1:], inside)
     for place, made in blocks:
         votes = forest.model.predict_proba(made.reshape(len(made), -1).T).T.astype(np.float32)
         chances[:, *place] = votes.reshape(forest.classes, *made.shape[1:])
@@ -280,30 +285,39 @@ def _computed(
     return None if part.inside is None else part.inside[start - low : stop - low], tiles()
 
 
-def _read(read: FeatureReader, planes: tuple[int, int], inside: NDArray[np.bool_] | None) -> _Blocks:
-    """Yield features from a file, plane by plane, in tiles; outside of the domain they need not be numbers."""
+def _read(
+    read: FeatureReader,
+    planes: tuple[int, int],
+    size: tuple[int, int],
+    inside: NDArray[np.bool_] | None,
+) -> _Blocks:
+    """Yield features from a file, tile by tile; outside of the domain they need not be numbers."""
     first, last = planes
-    for z in range(first, last, read.planes):
-        stop = min(z + read.planes, last)
-        made = read(z, stop)
+    deep, high, wide = read.tile
+    for z in range(first, last, deep):
+        stop = min(z + deep, last)
         at = slice(z - first, stop - first)
-        known = np.isfinite(made)
-        if not known.all():
-            wrong = ~known if inside is None else ~known & inside[at]
-            if wrong.any():
-                which = int(np.flatnonzero(wrong.any(axis=(1, 2, 3)))[0])
-                raise BadInputError(
-                    f"planes {z} to {stop - 1}: the feature {read.names[which]!r} is not finite everywhere"
-                )
-            made = np.where(known, made, np.float32(0))
-        for y, x in _tiles(made.shape[2], made.shape[3]):
-            yield (at, y, x), made[:, :, y, x]
+        for window in _tiles(*size, (high, wide)):
+            made = read(z, stop, window)
+            known = np.isfinite(made)
+            if not known.all():
+                wrong = ~known if inside is None else ~known & inside[at, *window]
+                if wrong.any():
+                    which = int(np.flatnonzero(wrong.any(axis=(1, 2, 3)))[0])
+                    raise BadInputError(
+                        f"planes {z} to {stop - 1}: the feature {read.names[which]!r} is not finite everywhere"
+                    )
+                made = np.where(known, made, np.float32(0))
+            for y, x in _tiles(made.shape[2], made.shape[3]):
+                rows = slice(window[0].start + y.start, window[0].start + y.stop)
+                columns = slice(window[1].start + x.start, window[1].start + x.stop)
+                yield (at, rows, columns), made[:, :, y, x]
 
 
-def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    for y in range(0, height, TILE):
-        for x in range(0, width, TILE):
-            yield slice(y, min(y + TILE, height)), slice(x, min(x + TILE, width))
+def _tiles(height: int, width: int, edges: tuple[int, int] = (TILE, TILE)) -> Iterator[tuple[slice, slice]]:
+    for y in range(0, height, edges[0]):
+        for x in range(0, width, edges[1]):
+            yield slice(y, min(y + edges[0], height)), slice(x, min(x + edges[1], width))
 
 
 def prediction_bytes(
@@ -315,9 +329,10 @@ def prediction_bytes(
 ) -> int:
     """Return an upper bound of the memory that a prediction of some planes takes beside the greys."""
     if read is not None:
-        tile = min(TILE, shape[1]) * min(TILE, shape[2]) * (8 * len(read.names) + 24 * step.classes)
-        block = planes * (4 * step.classes + 10) + read.planes * read.voxel_bytes
-        return tile * read.planes + shape[1] * shape[2] * block
+        deep, high, wide = read.tile
+        rows = deep * min(TILE, high) * min(TILE, wide) * (8 * len(read.names) + 24 * step.classes)
+        labels = planes * shape[1] * shape[2] * (4 * step.classes + 10)
+        return rows + labels + deep * high * wide * read.voxel_bytes
     halo = feature_halo(step.scales, spacing)
     count = len(feature_names(step.scales))
     tile = (planes + 2 * halo[0]) * min(TILE + 2 * halo[1], shape[1]) * min(TILE + 2 * halo[2], shape[2])

@@ -69,12 +69,20 @@ def test_channels_of_files_that_name_their_axes(write: Write, tmp_path: Path, da
     assert (found.shape, len(found.names), found.dtype) == (SHAPE, COUNT, np.float32)
     for start, stop in ((0, 5), (0, 1), (2, 4), (4, 5)):
         assert np.array_equal(found.read(start, stop), data[:, start:stop])
+        window = (slice(1, 4), slice(5, 7))
+        assert np.array_equal(found.read(start, stop, window), data[:, start:stop, 1:4, 5:7])
 
 
 def test_names_of_features(tmp_path: Path, data: np.ndarray) -> None:
     stack = open_channels(imagej_hyperstack(tmp_path / "a.tif", data), SHAPE)
     assert stack.names == ("Gaussian_blur_1.0", "Gaussian_blur_2.0", "Gaussian_blur_4.0")
     assert open_channels(ilastik_hdf5(tmp_path / "a.h5", data), SHAPE).names[0] == "channel 1"
+    for n, labels in enumerate((["", "b", "c"], ["a", "a", "c"])):  # labels that do not tell channels apart
+        pages = np.moveaxis(data, 0, 1)
+        tifffile.imwrite(
+            tmp_path / f"{n}.tif", pages, imagej=True, metadata={"axes": "ZCYX", "Labels": labels * 5}
+        )
+        assert open_channels(tmp_path / f"{n}.tif", SHAPE).names == ("channel 1", "channel 2", "channel 3")
 
 
 @pytest.mark.parametrize("axes", ["zyxc", "czyx"])

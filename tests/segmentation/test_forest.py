@@ -194,26 +194,28 @@ def test_reading_features_takes_no_more_memory_than_is_said(textures: Any, sourc
     class Reader:
         """Twenty-four channels, of which the first tells the phases."""
 
-        def __init__(self, planes: int) -> None:
-            self.names, self.planes, self.voxel_bytes = names, planes, 24 * (2 * 2 + 10)
+        def __init__(self, *tile: int) -> None:
+            self.names, self.tile, self.voxel_bytes = names, tile, 24 * (2 * 2 + 10)
 
-        def __call__(self, start: int, stop: int) -> np.ndarray:
-            stored = np.zeros((24, stop - start, *mask.shape[1:]), np.uint16)
-            stored[0] = mask[start:stop]
+        def __call__(self, start: int, stop: int, window: Any, /) -> np.ndarray:
+            part = mask[start:stop, *window]
+            assert all(n <= most for n, most in zip(part.shape, self.tile, strict=True))
+            stored = np.zeros((24, *part.shape), np.uint16)
+            stored[0] = part
             return stored.astype(np.float32)
 
     work = Work(Recipe(name="r", steps=(STEP, PHASES)), source(grey))
     step = STEP.model_copy(update={"trees": 10})
-    forest = train(step, work, -1, Training.of(strokes(mask)), Reader(4))
+    forest = train(step, work, -1, Training.of(strokes(mask)), Reader(4, 30, 60))
     # ten trees leave some voxels that each of them was trained on: nothing is told of these
     assert 0 < np.sum(forest.facts["out_of_bag_confusion"]) < sum(forest.facts["training_voxels"].values())
     found = []
-    for planes in (1, 8):
+    for tile in ((1, 110, 60), (8, 110, 60), (16, 100, 17)):
         tracemalloc.start()
-        found.append(predict_block(step, forest, work, -1, (0, 16), read=Reader(planes)))
+        found.append(predict_block(step, forest, work, -1, (0, 16), read=Reader(*tile)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        said = prediction_bytes(step, work.source.shape, work.source.spacing, 16, Reader(planes))
+        said = prediction_bytes(step, work.source.shape, work.source.spacing, 16, Reader(*tile))
         assert 0.3 * said < peak - mask[:16].size * grey.itemsize < said
-    assert np.array_equal(found[0][1], found[1][1])
+    assert all(np.array_equal(found[0][1], one[1]) for one in found[1:])
     assert np.array_equal(found[0][0] == 1, mask[:16])

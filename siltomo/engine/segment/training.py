@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -116,8 +117,8 @@ class ReadFeatures:
     """Features of a scan from a file, as classifiers take them."""
 
     channels: Channels
-    planes: int = 1
-    """How many planes are read at once: more are read faster where a file keeps blocks of several planes."""
+    tile: tuple[int, int, int] = (1, 1, 1)
+    """How many voxels along z, y, x are read at once."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,13 +131,23 @@ class ReadFeatures:
         return len(self.names) * (2 * self.channels.dtype.itemsize + 10)
 
     def within(self, memory: int) -> ReadFeatures:
-        """Return the same, reading as many planes at once as fit into some bytes; one where none does."""
-        _, height, width = self.channels.shape
-        return replace(self, planes=max(1, min(_MOST_PLANES, memory // (height * width * self.voxel_bytes))))
+        """Return the same, reading as much at once as fits into some bytes, in whole blocks of the file where it can.
 
-    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return planes ``start`` to ``stop`` (excluded), shape (features, planes, y, x)."""
-        return self.channels.read(start, stop).astype(np.float32)
+        Where not even one block fits, it reads less of it at a time, and the file's blocks more than once.
+        """
+        _, height, width = self.channels.shape
+        allowed = memory // self.voxel_bytes
+        if self.channels.chunks is None:  # a file of planes
+            return replace(self, tile=(max(1, min(_MOST_PLANES, allowed // (height * width))), height, width))
+        _, high, wide = (min(*both) for both in zip(self.channels.chunks, self.channels.shape, strict=True))
+        planes = max(1, min(_MOST_PLANES, allowed // (high * wide)))
+        across = max(1, min(-(-width // wide), allowed // (planes * high * wide)))
+        down = max(1, min(-(-height // high), allowed // (planes * high * wide * across)))
+        return replace(self, tile=(planes, min(height, down * high), min(width, across * wide)))
+
+    def __call__(self, start: int, stop: int, window: tuple[slice, slice], /) -> NDArray[np.float32]:
+        """Return a part of planes ``start`` to ``stop`` (excluded), shape (features, planes, y, x)."""
+        return self.channels.read(start, stop, window).astype(np.float32)
 
 
 def open_features(
@@ -225,7 +236,8 @@ def recipe_as_made(catalog: Catalog, labels: Segmentation, loaded: LoadedRecipe)
             raise NotFoundError(
                 f"the catalog keeps no copy of the training labels of step {number} of {labels.id!r}: they were made "
                 "before copies were kept; made again, the labels keep one",
-                fix=f"siltomo segment run {labels.scan} --recipe {making.place or 'RECIPE'} --id {labels.id}-2",
+                fix=f"siltomo segment run {labels.scan} --recipe {shlex.quote(making.place or 'RECIPE')} "
+                f"--id {labels.id}-2",
             ) from error
         with np.load(path, allow_pickle=False) as packed:
             kept[number] = Training(packed["places"], packed["classes"], packed["strokes"])

@@ -124,19 +124,20 @@ def test_features_are_read_by_planes_within_the_memory(
     asked: list[int] = []
     true = ReadFeatures.__call__
 
-    def counting(self: ReadFeatures, start: int, stop: int) -> np.ndarray:
-        asked.append(stop - start)
-        return true(self, start, stop)
+    def counting(self: ReadFeatures, start: int, stop: int, window: Any) -> np.ndarray:
+        made = true(self, start, stop, window)
+        asked.append(made[0].size)
+        return made
 
     monkeypatch.setattr(ReadFeatures, "__call__", counting)
     path = recipe(tmp_path, "read", READ)
     whole = cli("segment", "run", "n0", "--recipe", path, "--json").data[0]["record"]["volume"]
-    assert max(asked) == 16
+    assert max(asked) == 16 * 30 * 32
     asked.clear()
     monkeypatch.setenv("SILTOMO_MEMORY", "3 MiB")
     row = cli("segment", "run", "n0", "--recipe", path, "--id", "small", "--json").data[0]
     assert row["record"]["volume"] == whole
-    assert max(asked) < 16
+    assert max(asked) < 16 * 30 * 32 / 2
     monkeypatch.setenv("SILTOMO_MEMORY", "0.3 MiB")
     error = cli("segment", "run", "n0", "--recipe", path, "--id", "none", "--json").error
     assert "classifying 16 planes" in error["message"]
