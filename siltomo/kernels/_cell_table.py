@@ -6,6 +6,7 @@ All sums are integers, so that tiles and slabs of a volume add up to the same ce
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,8 +44,8 @@ class CellTable(NamedTuple):
 class Mark(NamedTuple):
     """The thickness of painted voxels."""
 
-    level: int
-    width: int
+    level: Any
+    width: Any
     """Diameter in `FRACTIONS` of a step."""
 
 
@@ -81,12 +82,20 @@ NO_CELLS = CellTable(
 
 
 @kernel
-def level_of(square: int) -> Any:
+def level_of(square: Any) -> Any:
     """Return the level of a squared thickness: eight to each doubling, whatever its unit."""
     octave = 0
     while square >> (octave + 1) > 0:
         octave += 1
-    return LEVELS_OF_DOUBLING * octave + (((square * LEVELS_OF_DOUBLING) >> octave) & (LEVELS_OF_DOUBLING - 1))
+    return LEVELS_OF_DOUBLING * octave + (
+        ((square * LEVELS_OF_DOUBLING) >> octave) & (LEVELS_OF_DOUBLING - 1)
+    )
+
+
+@kernel
+def mark_of(square: Any) -> Any:
+    """Return the mark of a ball by its squared radius, in steps."""
+    return Mark(level_of(square), np.int64(np.rint(2 * FRACTIONS * math.sqrt(square))))
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import _lanes as lanes
-from siltomo.kernels._cell_table import FRACTIONS, CellTable, Mark, add_lanes, add_word, level_of
+from siltomo.kernels._cell_table import CellTable, Mark, add_lanes, add_word, mark_of
 from siltomo.kernels._jit import kernel
 from siltomo.kernels._keys import Tile, place_of
 
@@ -181,7 +181,9 @@ def _paint_stencil(
                             found += number
                             counts[zz] += number
                             if canvas.cells.counts.size:
-                                add_lanes(canvas.cells, new, number, zz, row, 64 * (column + j - 1), entry.mark)
+                                add_lanes(
+                                    canvas.cells, new, number, zz, row, 64 * (column + j - 1), entry.mark
+                                )
                             if canvas.out.size:
                                 lanes.store(fresh, 0, new)
                                 _write(canvas, fresh, zz, row, column + j, entry.value)
@@ -288,8 +290,7 @@ def sweep(
         radius = ranked[rank] if ranked.size else np.int64(rank)
         reach = radius - less
         value = scale * math.sqrt(radius) if scale > 0 else number - scale
-        mark = Mark(level_of(radius), np.int64(np.rint(2 * FRACTIONS * math.sqrt(radius))))
-        entry = Entry(value, mark)
+        entry = Entry(value, mark_of(radius))
         radii[number] = radius
         widest = _steps(reach, min(weights), roots)
         # A stencil costs about as much as half as many balls as its half width.

@@ -66,7 +66,7 @@ class ThicknessCells:
             raise BadInputError(f"a share lies between 0 and 1, got {share}")
         of_level = self.counts.sum(axis=(0, 1, 2))
         rest = np.clip(share * of_level.sum() - np.cumsum(of_level) + of_level, 0, of_level)
-        return self.counts @ (rest / np.maximum(of_level, 1))
+        return np.asarray(self.counts @ (rest / np.maximum(of_level, 1)), np.float64)
 
 
 def join_cells(tables: Sequence[CellTable], lattice: Lattice, step: float) -> ThicknessCells:

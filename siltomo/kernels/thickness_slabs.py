@@ -126,7 +126,9 @@ def slab_thickness_counts(
         tallies, _ = _tally_slab(block, start, stop, bins=groups, request=request, halo=halo)
         return as_counts(tallies, request.grid, convention, number, binned=bins is not None)
     if bins is not None or cells.shape != (depth, *block.phase.shape[1:]):
-        raise BadInputError(f"cells of {cells.shape} voxels: none by bin, nor of planes of {block.phase.shape}")
+        raise BadInputError(
+            f"cells of {cells.shape} voxels: none by bin, nor of planes of {block.phase.shape}"
+        )
     tallies, tables = _tally_cells(block, start, stop, cells=cells, request=request, halo=halo)
     counts = as_counts(tallies, request.grid, convention, number, binned=False)
     return replace(counts, cells=join_cells(tables, cells, request.grid.step))
@@ -322,5 +324,7 @@ def slab_bytes(
     balls = 24 * min(BALLS_AT_ONCE, depth * ny * nx)
     counts = 8 * (largest.stop - largest.start) * min(longest, BALLS_AT_ONCE) + 12 * DENSE_LIMIT
     worker = balls + counts + part // 2 + TILE_BYTES + part * (28 if fiji else item + 1)
-    by_cell = 0 if cells is None else cells_bytes(cells, pieces, longest * (2 * FRACTIONS if fiji else 1) ** 2)
+    by_cell = (
+        0 if cells is None else cells_bytes(cells, pieces, longest * (2 * FRACTIONS if fiji else 1) ** 2)
+    )
     return masks + field + marks + tables + by_cell + thread_count(threads) * worker + (16 << 20)

@@ -117,7 +117,9 @@ def test_the_thinnest_voxels_are_a_share_of_all() -> None:
     np.testing.assert_allclose(cells.thinner(1.0), cells.voxels)
     # up to the end of a level the count is that of the map
     end = int(cells.counts[..., :5].sum())
-    np.testing.assert_allclose(cells.thinner(end / volume.sum()), cells.counts[..., :5].sum(axis=-1), atol=1e-6)
+    np.testing.assert_allclose(
+        cells.thinner(end / volume.sum()), cells.counts[..., :5].sum(axis=-1), atol=1e-6
+    )
     with pytest.raises(BadInputError, match="between 0 and 1"):
         cells.thinner(1.5)
 
