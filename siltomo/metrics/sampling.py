@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NotRepresentative", "Sampling", "sampling_of_median", "sampling_of_ratio"]
+__all__ = ["NotRepresentative", "Sampling", "sampling_of_median", "sampling_of_places", "sampling_of_ratio"]
 
 Floats = NDArray[np.float64]
 Steps = tuple[int, int, int]
@@ -33,6 +33,10 @@ FEWEST = 27
 """Fewer sub-volumes say nothing of their spread."""
 FEWEST_DEGREES = 10.0
 """The estimate of the variance must be worth so many degrees of freedom."""
+COLUMNS = 16
+"""Columns along either side of sections."""
+FEATURES = 2
+"""Features of a section that a sub-volume holds at least, on the average."""
 _ROUNDS = 40
 _NORMAL_95 = 1.959964
 
@@ -181,6 +185,49 @@ def sampling_of_median(
     median = int(np.searchsorted(up_to, up_to[-1] / 2))
     step = float(np.diff(values[max(0, median - 1) : median + 2]).max(initial=0.0))
     return replace(found, uncertainty=math.hypot(farther, step))
+
+
+def sampling_of_places(
+    values: Floats, weights: Floats, places: Floats, *, sections: int = 1
+) -> Sampling | NotRepresentative:
+    """Estimate the sampling uncertainty of the weighted mean of features that lie in sections one above the other.
+
+    The window is divided into columns through all sections, 16 along either side of a section: what sections see of
+    the same feature is in one of them, or in its neighbours. Sub-volumes hold two features of each section at
+    least: the mean size goes with how many there are, which smaller ones do not see.
+
+    Parameters
+    ----------
+    values, weights
+        Of each feature, shape (n,).
+    places
+        Where it lies, in shares of the section's sides, shape (n, 2).
+    sections
+        How many sections the features lie in.
+
+    Returns
+    -------
+    Sampling or NotRepresentative
+        The uncertainty in the unit of the values, or why there is none; its steps along the first axis are 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> found = sampling_of_places(rng.normal(5, 1, 4000), np.ones(4000), rng.random((4000, 2)))
+    >>> 0.012 < found.uncertainty < 0.02
+    True
+    """
+    if values.size == 0:
+        return NotRepresentative("it holds no feature")
+    columns = np.minimum((places * COLUMNS).astype(np.int64), COLUMNS - 1)
+    numbers = columns[:, 0] * COLUMNS + columns[:, 1]
+    sums = [
+        np.bincount(numbers, one, COLUMNS * COLUMNS).reshape(1, COLUMNS, COLUMNS)
+        for one in (values * weights, weights)
+    ]
+    edge = math.ceil(COLUMNS * math.sqrt(FEATURES * sections / values.size))
+    return sampling_of_ratio(sums[0], sums[1], at_least=(1, edge, edge))
 
 
 def _choose(residuals: Floats, counted: NDArray[np.bool_], at_least: Steps) -> tuple[Steps, _Spread]:
