@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from siltomo.kernels import _lanes as lanes
 from siltomo.kernels._fiji import FRACTIONS
-from siltomo.kernels._jit import kernel
+from siltomo.kernels._jit import inlined, kernel
 from siltomo.kernels._keys import Tile
 from siltomo.kernels.sampling import Lattice
 
@@ -98,21 +98,21 @@ def mark_of(square: Any) -> Any:
     return Mark(level_of(square), np.int64(np.rint(2 * FRACTIONS * math.sqrt(square))))
 
 
-@kernel
+@inlined
 def _cell(table: Any, z: Any, row: Any) -> Any:
     """Return the cell along z and y of a plane and a row of the tile."""
     cell_z = min((z + table.origin[0]) >> table.shifts[0], table.last[0]) - table.first[0]
     return cell_z, min((row + table.origin[1]) >> table.shifts[1], table.last[1]) - table.first[1]
 
 
-@kernel
+@inlined
 def _add(table: Any, cell: Any, x: Any, number: Any, mark: Any) -> None:
     column = min(x >> table.shifts[2], table.last[2])
     table.counts[cell[0], cell[1], column, mark.level] += number
     table.widths[cell[0], cell[1], column] += number * mark.width
 
 
-@kernel
+@inlined
 def add_lanes(table: Any, new: Any, number: Any, z: Any, row: Any, x: Any, mark: Any) -> None:
     """Add the ones of words of eight rows, which are one row of cells; ``x`` is the column of bit 0."""
     cell = _cell(table, z, row)
@@ -127,7 +127,7 @@ def add_lanes(table: Any, new: Any, number: Any, z: Any, row: Any, x: Any, mark:
             _add(table, cell, x + low, part, mark)
 
 
-@kernel
+@inlined
 def add_word(table: Any, new: Any, z: Any, row: Any, x: Any, mark: Any) -> None:
     """Add the ones of one word; ``x`` is the column of bit 0."""
     cell = _cell(table, z, row)

@@ -127,12 +127,12 @@ def below_resolution(value: float, thickness: ThicknessCounts, sample: Sample) -
 
 
 def touches_window(width_um: float, voxels: VoxelCount, cells: CellCounts, sample: Sample) -> Iterator[str]:
-    """Say how much of the phase lies so near to the window's border that it may read too thick."""
+    """Say how much of the phase lies so near to the window's border that it may read too thick or too thin."""
     # a voxel on a face of the window lies in four of eight tiles: half of it is not counted by tiles
     on_border = 2 * (voxels.phase - float(cells.eighths.sum()) / 8)
     share = on_border * width_um / 2 / sample.edge_um / voxels.phase if voxels.phase else 0.0
     if share > NOTABLE:
         yield (
             f"touches_window: about {min(1.0, share):.2g} of the phase lies within half its width of the "
-            "window's border and may read too thick"
+            "window's border and may read too thick or too thin"
         )
