@@ -236,6 +236,8 @@ def test_the_mean_size_has_a_sampling_part_where_there_are_islets_enough(compute
     # at least two islets, 8 um apart
     assert np.prod([float(edge) for edge in edges.removesuffix(" um").split(" x ")]) >= 128
     assert not [flag for flag in found.flags if flag.startswith("not_rve")]
+    # whose intervals do not hold
+    assert scalar(compute("islet_size", many, phases=NAMES, weighting="area")).sampling is None
     few = scalar(compute("islet_size", electrode(network(6, 40, 3.0, jitter=0.2), height=8), phases=NAMES))
     assert few.sampling is None
     assert [flag for flag in few.flags if "window too small for a representative value" in flag]
