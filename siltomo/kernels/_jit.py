@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -31,9 +32,27 @@ def compiled(function: Kernel, *, forceinline: bool = False, stamp: Stamp = STAM
     # another file has been compiled since changed. The attributes are numba's own; without them it does just
     # that.
     kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if kept is not None and hasattr(kept, "_source_stamp"):
+    if kept is not None and all(hasattr(kept, name) for name in _USED):
         kept._source_stamp = (kept._source_stamp, stamp)
+        kept.save = lambda key, data: _keep(kept, key, data)
     return cast("Kernel", dispatcher)
+
+
+_USED = ("_source_stamp", "_load_index", "_save_index", "_save_data", "_index_name", "save")
+
+
+def _keep(kept: Any, key: Any, data: Any) -> None:
+    """Keep a compiled function on disk, where another process may be keeping one at the same time.
+
+    Numba numbers the files by what its index lists, and writes the index first: of two processes that compile
+    one function for different types, one would load the code of the other. Here the file is named after the types.
+    Where two write the index at once an entry may be lost, and is compiled again.
+    """
+    name = f"{Path(kept._index_name).stem}.{sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+    kept._save_data(name, data)
+    overloads = kept._load_index()
+    if overloads.get(key) != name:
+        kept._save_index({**overloads, key: name})
 
 
 def kernel(function: Kernel) -> Kernel:

@@ -82,7 +82,7 @@ def _cell(
     corners = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
     for a in range(4):
         polygon[a, 0], polygon[a, 1], tags[a] = sx + corners[a][0] * reach, sy + corners[a][1] * reach, -1
-    n = 4
+    n = len(corners)
     # two rings suffice: with a jitter of 0.6 no point is farther than 1.13 spacings from its site
     for di in range(-2, 3):
         for dj in range(-2, 3):
