@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core import types
 from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -35,7 +36,24 @@ def compiled(function: Kernel, *, forceinline: bool = False, stamp: Stamp = STAM
     if kept is not None and all(hasattr(kept, name) for name in _USED):
         kept._source_stamp = (kept._source_stamp, stamp)
         kept.save = lambda key, data: _keep(kept, key, data)
+    _take_no_literals(dispatcher)
     return cast("Kernel", dispatcher)
+
+
+def _take_no_literals(dispatcher: Any) -> None:
+    """Compile once for all values of a type, where a kernel calls this function with a constant.
+
+    Numba would compile it for the number 0, find that the variable grows in a loop, and compile it again.
+    """
+    chosen = getattr(dispatcher, "get_call_template", None)
+    if chosen is None:
+        return
+
+    def template(args: Any, kws: Any) -> Any:
+        plain = types.unliteral
+        return chosen([plain(a) for a in args], {name: plain(a) for name, a in kws.items()})
+
+    dispatcher.get_call_template = template
 
 
 _USED = ("_source_stamp", "_load_index", "_save_index", "_save_data", "_index_name", "save")

@@ -1,21 +1,23 @@
-"""Work that goes on in a second process: numba compiles one function at a time in each process, whatever its threads."""
+"""Work that goes on in a second process: numba compiles one function at a time, whatever its threads."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 from siltomo.errors import SiltomoError
 
 __all__ = ["Aside", "Pending"]
 
-Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+_PATIENCE_S = 10
+"""How long the second process may take to clean up."""
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -73,13 +75,11 @@ class Aside:
             self._pipe.close()
         if self._process is not None:
             self._process.terminate()
-            self._process.join()
+            self._process.join(_PATIENCE_S)
+            self._process.kill()
 
-    def ask(
-        self, work: Callable[Arguments, Answer], *arguments: Arguments.args, **named: Arguments.kwargs
-    ) -> Pending[Answer]:
-        """Have a function of a module called with arguments that can be sent (no keywords)."""
-        assert not named
+    def ask(self, work: Callable[..., Answer], *arguments: Any) -> Pending[Answer]:
+        """Have a function of a module called with arguments that can be sent."""
         asked: Pending[Answer] = Pending(self, (work, arguments))
         self._asked.append(asked)
         if self._pipe is not None:
@@ -105,6 +105,7 @@ class Aside:
 def _serve(pipe: Connection) -> None:
     """Do what is asked until nothing more can be."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted, and ends this one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what is half done is cleaned up
     while True:
         try:
             task = pipe.recv()

@@ -101,7 +101,9 @@ def true_values(twins: Sequence[Twin]) -> dict[tuple[str, str], tuple[float, flo
     return {key: (value, voxel_um) for twin in twins for key, value, voxel_um in _true_values(twin)}
 
 
-def metric_checks(rows: Sequence[Row], true: Mapping[tuple[str, str], tuple[float, float]]) -> Iterator[Check]:
+def metric_checks(
+    rows: Sequence[Row], true: Mapping[tuple[str, str], tuple[float, float]]
+) -> Iterator[Check]:
     """Set each value beside its true one, as `true_values` has it, where the twin knows one."""
     for row in rows:
         of = row["scan"] or _state(row["cell"], row["cycle"], row["half"], row["capacity"])

@@ -14,7 +14,7 @@ from siltomo.engine.demo.parts import computed, register
 
 __all__ = ["compile_kernels"]
 
-_SHAPE = (24, 32, 96)
+_SHAPE = (160, 32, 96)
 _VOXEL = "0.5 um"
 _SCANS = (
     ("micro", "electrode", {1: "crack", 2: "solid"}),
@@ -48,7 +48,8 @@ def _labels() -> Any:
 
 def _study() -> dict[str, Any]:
     cell = {"formulation": "one", "si_mass": "0.1 mg_Si", "loading": "1.5 mg_Si/cm^2", "diameter": "3 mm"}
-    scans, segmentations = {}, {}
+    scans: dict[str, Any] = {}
+    segmentations: dict[str, Any] = {}
     for scale, domain, phases in _SCANS:
         scans[domain] = {
             "file": "labels.npy",
@@ -64,7 +65,7 @@ def _study() -> dict[str, Any]:
         segmentations[f"{domain}-labels"] = {
             "scan": domain,
             "file": "labels.npy",
-            "phases": {0: "outside", **phases},
+            "phases": {0: "outside"} | phases,
             "domain": domain,
             "min_feature": "1 um",
             "method": "made up",
