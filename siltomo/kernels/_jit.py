@@ -50,7 +50,7 @@ def _take_no_literals(dispatcher: Any) -> None:
         return
 
     def template(args: Any, kws: Any) -> Any:
-        plain = types.unliteral
+        plain: Any = types.unliteral
         return chosen([plain(a) for a in args], {name: plain(a) for name, a in kws.items()})
 
     dispatcher.get_call_template = template

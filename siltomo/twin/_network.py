@@ -257,3 +257,25 @@ def draw_tracks(
                     ):
                         nearest[k, j, i] = d
                         out[k, j, i] = ids[s]
+
+
+@kernel
+def cell_sides(
+    seed: int, level: int, i: int, j: int, spacing: float, jitter: float, widths: Floats, out: Floats
+) -> int:
+    """Fill in the corners ``x, y`` of the cell of a site, with the width factor of the side that begins there.
+
+    Returns the number of corners. Sides are straight here: the waves of an edge take from one cell what they give
+    to its neighbour.
+    """
+    polygon = np.empty((40, 2))
+    tags = np.empty(40, np.int64)
+    n = _cell(seed, level, i, j, spacing, jitter, polygon, tags)
+    for a in range(n):
+        tag, oi, oj = tags[a], i, j
+        if tag <= 12:  # an edge has the name that its smaller site gives it, see `edges_in`
+            oi, oj, tag = i + tag // 5 - 2, j + tag % 5 - 2, 24 - tag
+        name = draw(seed, 20 + level, oi, oj, tag)
+        out[a, 0], out[a, 1] = polygon[a, 0], polygon[a, 1]
+        out[a, 2] = widths[int(unit(again(again(name))) * widths.size)]
+    return n
