@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siltomo.engine.demo.ladder_measure import Found, apart, derived, measured, records_of
+from siltomo.engine.demo.ladder_measure import Found, Totals, apart, derived, measured, records_of
 from siltomo.engine.demo.ladder_scans import LADDER, Labelled, LadderScan, ladder_scans
 from siltomo.engine.demo.ladder_steps import BASES, STEPS, Gate, Step
 from siltomo.engine.demo.parts import computed, register
@@ -106,9 +106,10 @@ class _Ladder:
             self.recorded = _from_records(self.twin)
 
     def _take(self, scan: LadderScan, rung: Labelled, steps: Iterable[Step]) -> None:
+        totals: Totals = {}
         for step in steps:
             request = registry.request(step.metric, dict(step.settings))
-            self.found[scan.name, step.key, rung.rung] = measured(request, scan, rung)
+            self.found[scan.name, step.key, rung.rung] = measured(request, scan, rung, totals)
         if rung.verdict:
             self.verdicts[scan.name] = rung.verdict
 

@@ -12,6 +12,7 @@ from siltomo.metrics import (
     Distribution,
     Field,
     From,
+    Measure,
     Request,
     Sample,
     Scalar,
@@ -24,14 +25,18 @@ from siltomo.twin import Moment, Twin
 from siltomo.twin.truth import initial_thickness
 from siltomo.units import Quantity
 
-__all__ = ["Found", "apart", "derived", "measured", "records_of"]
+__all__ = ["Found", "Totals", "apart", "derived", "measured", "records_of"]
 
 Found = float | Distribution | str
 """A value, a distribution or profile, or why there is neither."""
 
 
-def measured(request: Request, scan: LadderScan, rung: Labelled) -> Found:
-    """Compute a base metric on the labels of a rung."""
+Totals = dict[Measure[Any], Any]
+"""What was measured on a rung: metrics share their measures."""
+
+
+def measured(request: Request, scan: LadderScan, rung: Labelled, totals: Totals) -> Found:
+    """Compute a base metric on the labels of a rung; what it measures is added to the totals."""
     labels = rung.labels
     if labels is None:
         return rung.verdict
@@ -50,14 +55,14 @@ def measured(request: Request, scan: LadderScan, rung: Labelled) -> Found:
     if lacking := request.lacks(sample):
         return lacking
     measures = request.measures(sample)
-    totals: dict[Any, Any] = {}
     for stage in in_stages(measures.values()):
         known = dict(totals)
         for measure in stage:
-            slab = Slab(
-                lambda a, b: labels[a:b], 0, len(labels), len(labels), after=measure.after, known=known
-            )
-            totals[measure] = measure.measure(slab)
+            if measure not in totals:
+                slab = Slab(
+                    lambda a, b: labels[a:b], 0, len(labels), len(labels), after=measure.after, known=known
+                )
+                totals[measure] = measure.measure(slab)
     answer = request.finish({name: totals[m] for name, m in measures.items()}, request.seen(sample))
     if isinstance(answer, Scalar):
         return answer.value

@@ -23,7 +23,7 @@ __all__ = ["LADDER", "Labelled", "LadderScan", "Volume", "ladder_scans"]
 
 LADDER = Preset("ladder", 0.163, 32.6, None, 0.65, 120.0, 150.0, 0.025, 7.0, 4.0, 1)
 """The published voxels in fields of view that a laptop measures in minutes."""
-_ISLETS_WIDE = 20
+_ISLETS_WIDE = 12.8
 """How much wider the scan of islets is than the others, at how much larger voxels."""
 _ISLETS_COARSE = 3
 _SECTIONS = 8
