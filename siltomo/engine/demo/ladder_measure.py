@@ -49,6 +49,7 @@ def measured(request: Request, scan: LadderScan, rung: Labelled, totals: Totals)
         shape=(labels.shape[0], labels.shape[1], labels.shape[2]),
         spacing_um=(rung.voxel_um,) * 3,
         domain=scan.domain,
+        min_feature_um=scan.min_feature_um,
         phases=tuple((name, tuple(v for v, n in rung.phases.items() if n == name)) for name in names),
         depth_axis=scan.depth_axis,
     )

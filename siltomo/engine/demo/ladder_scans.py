@@ -63,6 +63,8 @@ class LadderScan:
     """Label of each class that the cuts make."""
     planes: tuple[int, int] | None = None
     depth_axis: str = ""
+    min_feature_um: float | None = None
+    """Smallest piece that counts, the same on all rungs; smaller voxels would else see smaller pieces."""
 
     @property
     def of(self) -> str:
@@ -137,7 +139,10 @@ def ladder_scans(twin: Twin) -> Iterator[LadderScan]:
     middle = round((volume.body.rise_um + volume.body.height_um / 2) / volume.voxel_um)
     planes = (middle - _SECTIONS // 2, middle + _SECTIONS // 2)
     greys = replace(twin.greys(aged), volume=volume)
-    yield LadderScan("islets", aged, greys, **micro, **parted, planes=planes, depth_axis="+z")
+    least = twin.size.resolution * volume.voxel_um
+    yield LadderScan(
+        "islets", aged, greys, **micro, **parted, planes=planes, depth_axis="+z", min_feature_um=least
+    )
 
 
 def _islets(twin: Twin, moment: Moment) -> MicroVolume:
