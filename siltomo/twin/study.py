@@ -131,11 +131,9 @@ def write_study(
                 if labels:
                     study["segmentations"] |= _segmentations(twin, scan, true, seen.values)
     if cycling:
+        cells = [(twin, cell) for twin in every for cell in twin.cells if cell.cycle != 0]
         study["cycling_runs"] = {
-            f"{cell.id}-run": _run(CyclerRun(twin, cell), folder)
-            for twin in every
-            for cell in twin.cells
-            if cell.cycle != 0
+            f"{cell.id}-run": _run(CyclerRun(twin, cell), folder) for twin, cell in cells
         }
     path = folder / "study.yaml"
     path.write_text(yaml.dump(study, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100), "utf-8")
