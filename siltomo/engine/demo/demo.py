@@ -16,6 +16,7 @@ from siltomo.engine.demo.aside import Aside
 from siltomo.engine.demo.checks import Check, cycling_checks, join_checks, metric_checks, true_values
 from siltomo.engine.demo.greys import Segmented, recipe_checks, segment_and_measure
 from siltomo.engine.demo.parts import computed, register
+from siltomo.engine.demo.pictures import write_figures
 from siltomo.engine.demo.warming import compile_kernels
 from siltomo.engine.join.join import Join, join
 from siltomo.engine.resources import threads
@@ -124,6 +125,7 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
         *join_checks(twins, offsets, states.rows()),
         *recipe_checks(twins, segmented, measured, rows),
     )
+    write_figures(folder)
     tables = _write_tables(folder / "tables", rows, runs.rows, states.rows(), checks)
     counts = {kind: len(catalog.store.ids(kind)) for kind in KINDS}
     return Demo(folder, counts, rows, checks, segmented, tables, (*runs.warnings, *states.warnings))

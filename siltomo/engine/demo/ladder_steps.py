@@ -89,6 +89,7 @@ _MICRO = (
     Step("crack_width_median", "micro", _LENGTH, words=_JUNCTIONS),
     Step("crack_width_distribution", "micro", _LENGTH, _bins("0.2 um"), words=_JUNCTIONS),
     Step("crack_width_depth_profile", "micro", _LENGTH, _bins("5 um"), words=_JUNCTIONS),
+    Step("crack_width_median_depth_profile", "micro", _LENGTH, _bins("5 um"), words=_JUNCTIONS),
     Step("crack_interconnectivity", "micro", Gate(absolute=0.03), words=_TOPOLOGY),
     Step("crack_euler_number", "micro", words=_TOPOLOGY),
     Step("islet_size", "islets", Gate(relative=0.05), words=_VOXELS),
@@ -110,6 +111,7 @@ _NANO = (
     Step("sei_thickness_median", "nano", _LENGTH, words=_OVERLAPS),
     Step("sei_thickness_distribution", "nano", _LENGTH, _bins("0.05 um"), words=_OVERLAPS),
     Step("sei_thickness_depth_profile", "nano", words=_COLLECTOR),
+    Step("sei_thickness_median_depth_profile", "nano", words=_COLLECTOR),
 )
 _WIDE = (
     Step("gas_volume", "wide", _GAS, words=_VOXELS),
