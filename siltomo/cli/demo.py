@@ -73,7 +73,7 @@ def demo(
     from siltomo.engine.resources import kernels_are_compiled
 
     if not kernels_are_compiled():
-        tell("first use on this machine: compiling the kernels takes some 30 s, once")
+        tell("first use on this machine: compiling the kernels takes some 20 s of a second core, once")
     done = run_demo(directory, preset=preset.value, seed=seed, say=tell)
     rows = [asdict(check) for check in done.checks]
     beyond = [check for check in done.checks if check.is_wrong]

@@ -82,7 +82,7 @@ def _cell(
     corners = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
     for a in range(4):
         polygon[a, 0], polygon[a, 1], tags[a] = sx + corners[a][0] * reach, sy + corners[a][1] * reach, -1
-    n = 4
+    n = len(corners)
     # two rings suffice: with a jitter of 0.6 no point is farther than 1.13 spacings from its site
     for di in range(-2, 3):
         for dj in range(-2, 3):
@@ -90,6 +90,29 @@ def _cell(
                 ox, oy = _site(seed, level, i + di, j + dj, spacing, jitter)
                 n = _clip(polygon, tags, n, sx, sy, ox, oy, (di + 2) * 5 + dj + 2)
     return n
+
+
+@kernel
+def _wave(line: Floats, x0: float, y0: float, x1: float, y1: float, chance: np.uint64) -> None:
+    """Fill in the ends of the pieces of an edge: on it at its ends, beside it in between."""
+    for m in range(PIECES + 1):
+        t = m / PIECES
+        bend = 0.0
+        if 0 < m < PIECES:
+            bend = _WAVE * (2.0 * unit(chance) - 1.0)
+            chance = again(chance)
+        line[m, 0] = x0 + t * (x1 - x0) - bend * (y1 - y0)
+        line[m, 1] = y0 + t * (y1 - y0) + bend * (x1 - x0)
+
+
+@kernel
+def _place(row: Floats, line: Floats, m: int, seed: int, level: int) -> None:
+    """Fill in where a piece runs, and how far its ends lean."""
+    for e in range(2):
+        x, y = line[m + e, 0], line[m + e, 1]
+        row[2 * e], row[2 * e + 1] = x, y
+        row[7 + 2 * e] = _LEAN * noise2(seed, 40 + level, x / _LEAN_SCALE, y / _LEAN_SCALE)
+        row[8 + 2 * e] = _LEAN * noise2(seed, 50 + level, x / _LEAN_SCALE, y / _LEAN_SCALE)
 
 
 @kernel
@@ -134,29 +157,11 @@ def edges_in(
                 rank = unit(again(name))
                 factor = widths[int(unit(again(again(name))) * widths.size)]
                 length = math.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
-                wave = again(again(again(name)))
-                for m in range(PIECES + 1):
-                    t = m / PIECES
-                    bend = 0.0
-                    if 0 < m < PIECES:
-                        bend = _WAVE * (2.0 * unit(wave) - 1.0)
-                        wave = again(wave)
-                    line[m, 0] = x0 + t * (x1 - x0) - bend * (y1 - y0)
-                    line[m, 1] = y0 + t * (y1 - y0) + bend * (x1 - x0)
+                _wave(line, x0, y0, x1, y1, again(again(again(name))))
                 for m in range(PIECES):
                     if total < out.shape[0]:
-                        row = out[total]
-                        row[0], row[1], row[2], row[3] = (
-                            line[m, 0],
-                            line[m, 1],
-                            line[m + 1, 0],
-                            line[m + 1, 1],
-                        )
-                        row[4], row[5], row[6] = rank, factor, length
-                        for e in range(2):
-                            px, py = line[m + e, 0] / _LEAN_SCALE, line[m + e, 1] / _LEAN_SCALE
-                            row[7 + 2 * e] = _LEAN * noise2(seed, 40 + level, px, py)
-                            row[8 + 2 * e] = _LEAN * noise2(seed, 50 + level, px, py)
+                        _place(out[total], line, m, seed, level)
+                        out[total, 4], out[total, 5], out[total, 6] = rank, factor, length
                         ids[total] = name
                     total += 1
     return total
@@ -257,3 +262,25 @@ def draw_tracks(
                     ):
                         nearest[k, j, i] = d
                         out[k, j, i] = ids[s]
+
+
+@kernel
+def cell_sides(
+    seed: int, level: int, i: int, j: int, spacing: float, jitter: float, widths: Floats, out: Floats
+) -> int:
+    """Fill in the corners ``x, y`` of the cell of a site, with the width factor of the side that begins there.
+
+    Returns the number of corners. Sides are straight here: the waves of an edge take from one cell what they give
+    to its neighbour.
+    """
+    polygon = np.empty((40, 2))
+    tags = np.empty(40, np.int64)
+    n = _cell(seed, level, i, j, spacing, jitter, polygon, tags)
+    for a in range(n):
+        tag, oi, oj = tags[a], i, j
+        if tag <= 12:  # an edge has the name that its smaller site gives it, see `edges_in`
+            oi, oj, tag = i + tag // 5 - 2, j + tag % 5 - 2, 24 - tag
+        name = draw(seed, 20 + level, oi, oj, tag)
+        out[a, 0], out[a, 1] = polygon[a, 0], polygon[a, 1]
+        out[a, 2] = widths[int(unit(again(again(name))) * widths.size)]
+    return n

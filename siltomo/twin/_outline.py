@@ -45,6 +45,17 @@ def _chord(strip: Floats, r: float, y: float) -> tuple[float, float]:
 
 
 @kernel
+def _insert(lows: Floats, highs: Floats, n: int, low: float, high: float) -> int:
+    """Put an interval among ``n`` that are in order; a line meets few, and numba's sort takes 2 s to compile."""
+    m = n
+    while m > 0 and lows[m - 1] > low:
+        lows[m], highs[m] = lows[m - 1], highs[m - 1]
+        m -= 1
+    lows[m], highs[m] = low, high
+    return n + 1
+
+
+@kernel
 def union_area(strips: Floats, radii: Floats, box: Floats, step: float) -> float:
     """Return the area of the union inside ``x0, y0, x1, y1``, from lines ``step`` apart."""
     lines = math.ceil((box[3] - box[1]) / step)
@@ -60,12 +71,10 @@ def union_area(strips: Floats, radii: Floats, box: Floats, step: float) -> float
                 low, high = _chord(strips[s], r, y)
                 low, high = max(low, box[0]), min(high, box[2])
                 if low < high:
-                    lows[n], highs[n] = low, high
-                    n += 1
-        order = np.argsort(lows[:n])
+                    n = _insert(lows, highs, n, low, high)
         reached = box[0]
         for m in range(n):
-            low, high = max(lows[order[m]], reached), highs[order[m]]
+            low, high = max(lows[m], reached), highs[m]
             if high > low:
                 total += (high - low) * step
                 reached = high

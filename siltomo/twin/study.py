@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -126,25 +126,14 @@ def write_study(
                 planes = twin.greys(scan.moment, scan.kind).planes
                 write_planes(folder / raw, scan.volume.shape, planes, progress)
             if labels or not greys:
-                found = write_planes(folder / true, scan.volume.shape, scan.volume.labels, progress)
-            if labels:
-                for end, (domain, phases) in scan.segmentations.items():
-                    study["segmentations"][f"{scan.id}-{end}"] = {
-                        "scan": scan.id,
-                        "file": true,
-                        "phases": {
-                            v: name for v, name in phases.items() if v in found or v in _ALWAYS[scan.kind]
-                        },
-                        "domain": domain,
-                        "min_feature": f"{twin.size.resolution * scan.volume.voxel_um:g} um",
-                        "method": "true labels of the digital twin",
-                    }
+                seen = _Seen(scan.volume.labels)
+                write_planes(folder / true, scan.volume.shape, seen, progress)
+                if labels:
+                    study["segmentations"] |= _segmentations(twin, scan, true, seen.values)
     if cycling:
+        cells = [(twin, cell) for twin in every for cell in twin.cells if cell.cycle != 0]
         study["cycling_runs"] = {
-            f"{cell.id}-run": _run(CyclerRun(twin, cell), folder)
-            for twin in every
-            for cell in twin.cells
-            if cell.cycle != 0
+            f"{cell.id}-run": _run(CyclerRun(twin, cell), folder) for twin, cell in cells
         }
     path = folder / "study.yaml"
     path.write_text(yaml.dump(study, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100), "utf-8")
@@ -156,20 +145,44 @@ def write_planes(
     shape: tuple[int, int, int],
     planes: Callable[[int, int], NDArray[np.uint8]],
     progress: Progress | None = None,
-) -> set[int]:
-    """Write a volume as .npy, slab by slab, one slab in memory at a time; return which values it holds."""
-    found: set[int] = set()
+) -> None:
+    """Write a volume as .npy, slab by slab, one slab in memory at a time."""
     out = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     step = max(1, _SLAB_BYTES // (shape[1] * shape[2]))
     for start in range(0, shape[0], step):
         stop = min(shape[0], start + step)
-        slab = planes(start, stop)
-        found |= {int(v) for v in np.flatnonzero(np.bincount(slab.ravel(), minlength=256))}
-        out[start:stop] = slab
+        out[start:stop] = planes(start, stop)
         if progress is not None:
             progress(path.name, stop, shape[0])
     out.flush()
-    return found
+
+
+@dataclass
+class _Seen:
+    """Gives planes of labels, and keeps which values they held."""
+
+    planes: Callable[[int, int], NDArray[np.uint8]]
+    values: set[int] = field(default_factory=set)
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.uint8]:
+        slab = self.planes(start, stop)
+        self.values |= {int(v) for v in np.flatnonzero(np.bincount(slab.ravel(), minlength=256))}
+        return slab
+
+
+def _segmentations(twin: Twin, scan: TwinScan, file: str, found: set[int]) -> dict[str, dict[str, Any]]:
+    """Return how the true labels of a scan are registered, by id."""
+    return {
+        f"{scan.id}-{end}": {
+            "scan": scan.id,
+            "file": file,
+            "phases": {v: name for v, name in phases.items() if v in found or v in _ALWAYS[scan.kind]},
+            "domain": domain,
+            "min_feature": f"{twin.size.resolution * scan.volume.voxel_um:g} um",
+            "method": "true labels of the digital twin",
+        }
+        for end, (domain, phases) in scan.segmentations.items()
+    }
 
 
 def _run(run: CyclerRun, folder: Path) -> dict[str, Any]:

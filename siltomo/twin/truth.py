@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from siltomo.kernels import label_counts
 from siltomo.twin._outline import union_area, union_outline
 from siltomo.twin._shapes import height_map
 from siltomo.twin.grid import Floats
@@ -128,14 +129,13 @@ def _length_inside(strips: Floats, box: Floats) -> Floats:
 def gas_truth(twin: Twin, moment: Moment) -> tuple[TrueValue, ...]:
     """Return the gas in the separator of this field of view, counted at half the voxel."""
     volume = fine(twin.wide(moment), 2)
-    counts = np.bincount(volume.labels().ravel(), minlength=16)
+    gas_voxels, liquid = (int(n) for n in label_counts(volume.labels(), (GAS, ELECTROLYTE)))
     area = (volume.shape[1] * volume.voxel_um) * (volume.shape[2] * volume.voxel_um)
-    gas = float(counts[GAS]) * volume.voxel_um**3
-    pores = int(counts[GAS] + counts[ELECTROLYTE])
+    gas = float(gas_voxels) * volume.voxel_um**3
     return (
         # um^3 of gas over um^2, over mg/cm^2: 1 um = 1e-4 cm and 1 mg = 1e-3 g
         TrueValue("gas_volume_per_si_mass", gas / area / (twin.law.loading * 10), "cm^3/g_Si", "half voxels"),
-        TrueValue("separator_gas_fraction", float(counts[GAS]) / pores, "1", "half voxels"),
+        TrueValue("separator_gas_fraction", gas_voxels / (gas_voxels + liquid), "1", "half voxels"),
     )
 
 
@@ -147,8 +147,8 @@ def nano_truth(twin: Twin, moment: Moment) -> tuple[TrueValue, ...]:
     shares = twin.nano_body(moment).fractions()
     per_si = shares["sei"] / twin.silicon_per_volume(moment)
     volume = fine(twin.nano(moment), 2)
-    counts = np.bincount(volume.labels().ravel(), minlength=16)
-    sei, pore = (float(counts[value]) / counts.sum() for value in (SEI, PORE))
+    labels = volume.labels()
+    sei, pore = (int(n) / labels.size for n in label_counts(labels, (SEI, PORE)))
     here = sei * mean_thickness(twin.micro(moment)) / (twin.law.loading * 10)
     return (
         TrueValue("sei_volume_fraction", shares["sei"], "1", "law"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from siltomo.twin.micro import MicroBody, MicroVolume
 
 REF, ZN = LAWS["reference"], LAWS["with-zn"]
 BOX = np.array([0.0, 0.0, 417.0, 417.0])
+PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
 
 # state: cracks, printed fraction, printed surface to volume in 1/um, printed interconnectivity
 STATES: dict[str, tuple[Cracks, float, float | None, float | None]] = {
@@ -28,6 +31,18 @@ STATES: dict[str, tuple[Cracks, float, float | None, float | None]] = {
 }
 
 
+def page_row(name: str) -> list[str]:
+    """Return the cells behind the name of a row of the page."""
+    (line,) = [one for one in PAGE.read_text("utf-8").splitlines() if one.startswith(f"| {name} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def as_printed(found: list[float], digits: int) -> str:
+    """Write mean and spread as the page does: a spread that rounds to nothing is left out."""
+    mean, spread = (f"{one:.{digits}f}" for one in (np.mean(found), np.std(found, ddof=1)))
+    return mean if float(spread) == 0 else f"{mean} ± {spread}"
+
+
 def body(cracks: Cracks, seed: int) -> MicroBody:
     return MicroBody(seed, 57.0, 57.0, 0.0, cracks, 0.0, 0.0)
 
@@ -41,6 +56,9 @@ def test_fraction_and_surface_are_those_that_are_printed(state):
         area = union_area(pieces[:, :4], radii, BOX, 0.2)
         found.append((area / 417**2, union_outline(pieces[:, :4], radii, BOX, 0.1) / area))
     share, surface = np.mean(found, axis=0)
+    cells = page_row(state)
+    assert cells[0] == as_printed([one for one, _ in found], 3)
+    assert cells[2] == f"{surface:.2f}"
     assert share == pytest.approx(fraction, abs=0.01)
     if ratio is not None:
         assert surface == pytest.approx(ratio, rel=0.10)
@@ -57,25 +75,48 @@ def test_interconnectivity_is_printed_within_the_spread_of_the_twin(state):
         sizes = np.asarray(component_sizes(mask, 26))
         found.append(sizes.max() / sizes.sum())
     mean, spread = np.mean(found), np.std(found, ddof=1)
+    assert page_row(state)[4] == as_printed(found, 2)
     if state == "with Zn, end of cycle 1":
         assert mean > printed
         return
     assert abs(mean - printed) <= max(2 * spread, 0.03)
 
 
-@pytest.mark.parametrize(
-    ("cell", "printed"),
-    [
-        ("ref-c1", 1.19),
-        ("ref-c5", 1.73),
-        ("ref-c25", 2.49),
-        ("zn-c1", 0.63),
-        ("zn-c5", 1.02),
-        ("zn-c25", 1.74),
-    ],
-)
-def test_sei_per_silicon_is_printed(cell, printed):
-    twin = Twin(1, "reference" if cell.startswith("ref") else "with-zn")
-    moment = twin.at(cell)
-    shares = twin.nano_body(moment).fractions()
-    assert shares["sei"] / twin.silicon_per_volume(moment) == pytest.approx(printed, rel=0.001)
+# what the paper prints of thickness: expansion in %, growth of the aged cells in um
+EXPANSIONS = {"reference": "103, 42, 55, 111 %", "with-zn": "97, 25, 42, 108 %"}
+HALVES = ((1, "lithiation"), (1, "delithiation"), (2, "delithiation"), (3, "lithiation"))
+GROWN = {"reference": "17, 27.8, 42 um", "with-zn": "10, 16, 35 um"}
+SEI = {"reference": "1.19, 1.73, 2.49 cm^3/g_Si", "with-zn": "0.63, 1.02, 1.74 cm^3/g_Si"}
+TITLES = {"reference": "reference", "with-zn": "with Zn"}
+
+
+def listed(numbers: list[float], unit: str) -> str:
+    return f"{', '.join(f'{number:.4g}' for number in numbers)} {unit}"
+
+
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_expansions_are_printed_to_the_digit(name):
+    twin = Twin(1, name)
+    found = [100 * twin.expansion(twin.at(twin.cells[0].id, cycle=c, half=h)) for c, h in HALVES]
+    assert page_row(f"{TITLES[name]}, expansion") == [listed(found, "%"), EXPANSIONS[name]]
+    assert listed(found, "%") == EXPANSIONS[name]
+
+
+@pytest.mark.parametrize("name", GROWN)
+def test_growth_of_the_aged_cells_is_printed_to_the_digit(name):
+    twin = Twin(1, name)
+    grown = [twin.law.aged[cycle] * twin.law.initial_thickness_um for cycle in (1, 5, 25)]
+    assert page_row(f"{TITLES[name]}, growth") == [listed(grown, "um"), GROWN[name]]
+    assert listed(grown, "um") == GROWN[name]
+
+
+@pytest.mark.parametrize("name", SEI)
+def test_sei_per_silicon_is_printed(name):
+    twin = Twin(1, name)
+    found = []
+    for cycle in (1, 5, 25):
+        moment = twin.at(f"{'ref' if name == 'reference' else 'zn'}-c{cycle}")
+        found.append(twin.nano_body(moment).fractions()["sei"] / twin.silicon_per_volume(moment))
+    printed = [float(one) for one in SEI[name].removesuffix(" cm^3/g_Si").split(", ")]
+    assert found == pytest.approx(printed, rel=0.03)
+    assert page_row(f"{TITLES[name]}, SEI") == [listed(found, "cm^3/g_Si"), SEI[name]]

@@ -62,18 +62,25 @@ def pass_graph(root: Path, one: Pass | PlainPass) -> Delayed:
         answer: Delayed = delayed(_evaluate, pure=False)(str(root), one)
         return answer
     known: Any = {}
-    for stage in range(len(one.stages)):
+    whole = _as_it_is(one)
+    for stage, measures in enumerate(map(_as_it_is, one.stages)):
         partials = [
-            delayed(measure_block, pure=False)(str(root), one, stage, start, known)
+            delayed(measure_block, pure=False)(str(root), whole, stage, start, known)
             for start in range(0, one.shape[0], one.slab)
         ]
         total = partials[0]
         # a chain, not a tree: the partial results of planes are freed as the run goes down the volume
         for partial in partials[1:]:
-            total = delayed(_merge, pure=False)(one.stages[stage], total, partial)
-        known = delayed(_named, pure=False)(one.stages[stage], total, known)
+            total = delayed(_merge, pure=False)(measures, total, partial)
+        known = delayed(_named, pure=False)(measures, total, known)
     graph: Delayed = known
     return graph
+
+
+def _as_it_is(value: Any) -> Delayed:
+    """Return an argument that dask does not search for tasks: it would walk through every field of every item."""
+    kept: Delayed = delayed(value, pure=False, traverse=False)
+    return kept
 
 
 def measure_block(

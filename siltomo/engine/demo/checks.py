@@ -13,7 +13,7 @@ from siltomo.twin.laws import C_THEORY
 if TYPE_CHECKING:
     from siltomo.engine.compute.rows import Row
 
-__all__ = ["GATES", "Check", "Gate", "cycling_checks", "join_checks", "metric_checks"]
+__all__ = ["GATES", "Check", "Gate", "cycling_checks", "join_checks", "metric_checks", "true_values"]
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,18 @@ class Check:
         return not self.within and (self.labels == "twin" or promised)
 
 
-def metric_checks(twins: Sequence[Twin], rows: Sequence[Row]) -> Iterator[Check]:
-    """Set each value beside its true one, where the twin knows one."""
-    true: dict[tuple[str, str], tuple[float, float]] = {}
-    for twin in twins:
-        for key, value, voxel_um in _true_values(twin):
-            true[key] = (value, voxel_um)
+def true_values(twins: Sequence[Twin]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return what is known of the scans and states of the twins.
+
+    By metric and subject: the true value, and the voxel in um that a limit in voxels counts in.
+    """
+    return {key: (value, voxel_um) for twin in twins for key, value, voxel_um in _true_values(twin)}
+
+
+def metric_checks(
+    rows: Sequence[Row], true: Mapping[tuple[str, str], tuple[float, float]]
+) -> Iterator[Check]:
+    """Set each value beside its true one, as `true_values` has it, where the twin knows one."""
     for row in rows:
         of = row["scan"] or _state(row["cell"], row["cycle"], row["half"], row["capacity"])
         known = true.get((row["metric"], of))

@@ -12,12 +12,15 @@ from siltomo.catalog import CatalogStore
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.cycling.alignment import AlignmentOrder, apply_alignment, propose_alignment
 from siltomo.engine.cycling.summary import summary_of
-from siltomo.engine.demo.checks import Check, cycling_checks, join_checks, metric_checks
-from siltomo.engine.demo.greys import METRICS as GREY_METRICS
-from siltomo.engine.demo.greys import Segmented, recipe_checks, register, segment_greys
+from siltomo.engine.demo.aside import Aside
+from siltomo.engine.demo.checks import Check, cycling_checks, join_checks, metric_checks, true_values
+from siltomo.engine.demo.greys import Segmented, recipe_checks, segment_and_measure
+from siltomo.engine.demo.parts import computed, register
 from siltomo.engine.demo.pictures import write_figures
+from siltomo.engine.demo.warming import compile_kernels
 from siltomo.engine.join.join import Join, join
-from siltomo.errors import BadInputError, CheckFailedError
+from siltomo.engine.resources import threads
+from siltomo.errors import BadInputError
 from siltomo.twin import Preset, Twin, write_study
 from siltomo.twin.laws import LAWS
 
@@ -99,21 +102,25 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
     tell = say or _silent
     twins = [Twin(seed, name, preset) for name in LAWS]
     _check_folder(folder)
-    tell(f"building two synthetic electrodes in {folder}")
-    study = write_study(twins, folder)
-    tell("registering the study")
-    catalog = register(folder, study)
-    tell(f"computing {len(METRICS)} metrics")
-    rows = _computed(catalog, METRICS)
-    runs = summary_of(catalog)
-    tell("aligning the clocks and joining scans with cycling")
-    offsets, states = _joined(catalog, twins)
-    tell("segmenting greys by recipes, and measuring what they found")
-    greys, segmented = segment_greys(folder, twins)
-    measured = _computed(greys, [name for names in GREY_METRICS.values() for name in names])
+    # the second process compiles kernels of metrics while this one builds what they will measure, then sees greys
+    with Aside(threads()) as aside:
+        compiled = aside.ask(compile_kernels, METRICS)
+        tell(f"building two synthetic electrodes in {folder}")
+        study = write_study(twins, folder)
+        tell("registering the study; beside it, segmenting greys by recipes")
+        from_greys = aside.ask(segment_and_measure, folder, twins)
+        catalog = register(folder, study)
+        true = true_values(twins)
+        compiled.result()
+        tell(f"computing {len(METRICS)} metrics")
+        rows = computed(catalog, METRICS)
+        runs = summary_of(catalog)
+        tell("aligning the clocks and joining scans with cycling")
+        offsets, states = _joined(catalog, twins)
+        segmented, measured = from_greys.result()
     tell("comparing with the truth")
     checks = (
-        *metric_checks(twins, rows),
+        *metric_checks(rows, true),
         *cycling_checks(twins, runs.rows),
         *join_checks(twins, offsets, states.rows()),
         *recipe_checks(twins, segmented, measured, rows),
@@ -137,17 +144,6 @@ def _check_folder(folder: Path) -> None:
             where=str(folder),
             fix=f"siltomo demo {folder / 'siltomo-demo' if folder.is_dir() else f'{folder}-demo'}",
         )
-
-
-def _computed(catalog: Catalog, metrics: Sequence[str]) -> list[Row]:
-    from siltomo.engine.compute.plan import make_plan
-    from siltomo.engine.compute.run import run_plan
-
-    rows = run_plan(catalog, make_plan(catalog, metrics))
-    broken = [row for row in rows if row["status"] == "failed"]
-    if broken:
-        raise CheckFailedError(f"{broken[0]['metric']}: {broken[0]['reason']}", where=str(catalog.path))
-    return rows
 
 
 def _joined(catalog: Catalog, twins: Sequence[Twin]) -> tuple[dict[str, float], Join]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from siltomo.catalog import CatalogStore
-from siltomo.engine.catalog import Catalog, open_catalog
+from siltomo.engine.catalog import Catalog
 from siltomo.engine.demo.checks import Check, Gate
+from siltomo.engine.demo.parts import computed, register
 from siltomo.engine.segment.recipes import load_recipe
-from siltomo.errors import BadInputError, CheckFailedError
+from siltomo.errors import BadInputError
 from siltomo.twin import Twin, scans_of
 from siltomo.twin.study import TwinScan
 
@@ -27,7 +27,7 @@ __all__ = [
     "chosen_scans",
     "operando_cracks",
     "recipe_checks",
-    "register",
+    "segment_and_measure",
     "segment_greys",
 ]
 
@@ -91,28 +91,10 @@ def chosen_scans(twins: Sequence[Twin]) -> Iterator[TwinScan]:
                 yield scan
 
 
-def register(folder: Path, study: Path) -> Catalog:
-    """Register all of a study in a catalog, made where there is none.
-
-    Raises
-    ------
-    CheckFailedError
-        When a part of it could not be registered.
-    """
-    from siltomo.engine.intake.study import add_study, read_study
-
-    if not CatalogStore.is_catalog(folder):
-        CatalogStore.create(folder)
-    catalog = open_catalog(folder)
-    failed = [one for one in add_study(catalog, read_study(study)) if one.outcome == "failed"]
-    if failed:
-        raise CheckFailedError(
-            f"{len(failed)} parts of the study could not be registered; the first is {failed[0].kind} "
-            f"{failed[0].id}: {failed[0].reason}",
-            where=str(study),
-            fix=f"siltomo demo {folder.parent / (folder.name + '-new')}",
-        )
-    return catalog
+def segment_and_measure(folder: Path, twins: Sequence[Twin]) -> tuple[list[Segmented], list[Row]]:
+    """Segment the chosen greys of a demo by recipes, and measure what was found."""
+    catalog, segmented = segment_greys(folder, twins)
+    return segmented, computed(catalog, [name for names in METRICS.values() for name in names])
 
 
 def segment_greys(folder: Path, twins: Sequence[Twin]) -> tuple[Catalog, list[Segmented]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from siltomo.engine.demo.greys import operando_cracks
@@ -37,20 +38,20 @@ class ByRecipe:
 
 
 def by_recipe(
-    greys: Volume, electrode: NDArray[np.bool_], voxel_um: float, *, kind: str, blur_um: float
+    greys: Volume, domain: NDArray[np.bool_], voxel_um: float, *, kind: str, blur_um: float
 ) -> ByRecipe:
-    """Segment greys by the recipe of the demo for this kind of scan.
+    """Segment greys by the recipe of the demo for this kind of scan: ``micro``, ``nano`` or ``wide``.
 
     Parameters
     ----------
-    greys, electrode
-        Shape (z, y, x); which voxels belong to the electrode is looked at for micro scans only.
+    greys, domain
+        Shape (z, y, x); which voxels belong to the domain is looked at by recipes with a mask.
     blur_um
         Full width of the point-spread function.
     """
     recipe = _recipe(kind, blur_um)
     masks = {
-        n: lambda start, stop: electrode[start:stop]
+        n: lambda start, stop: domain[start:stop]
         for n, step in enumerate(recipe.steps)
         if isinstance(step, Mask) and step.segmentation
     }
@@ -72,5 +73,10 @@ def by_recipe(
 def _recipe(kind: str, blur_um: float) -> Recipe:
     if kind == "nano":
         return load_recipe("nano-sei").recipe
+    if kind == "wide":
+        gas: dict[str, Any] = yaml.safe_load(load_recipe("separator-gas").place.read_text("utf-8"))
+        # only the separator is in the field of view that the recipe is made for
+        gas["steps"].insert(0, {"mask": {"segmentation": "{scan}-separator", "phase": ["separator"]}})
+        return parse_recipe(gas, place=lambda _: "the ladder")
     made: dict[str, Any] = operando_cracks(f"{blur_um:.6g} um")
     return parse_recipe(made, place=lambda _: "the ladder")

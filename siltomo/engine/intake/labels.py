@@ -213,7 +213,7 @@ def _count_values(opened: ImportedVolume, where: str) -> dict[int, int]:
     counts: Counter[int] = Counter()
     for start in range(0, opened.shape[0], SLAB):
         planes = opened.planes(start, min(start + SLAB, opened.shape[0]))
-        values, numbers = np.unique(planes, return_counts=True)
+        values, numbers = _values_of(planes)
         whole = bool(np.all(np.isfinite(values)) and np.all(values == np.floor(values)))
         if whole:
             counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
@@ -225,6 +225,16 @@ def _count_values(opened: ImportedVolume, where: str) -> dict[int, int]:
                 where=where,
             )
     return dict(sorted(counts.items()))
+
+
+def _values_of(planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the values of some planes and how often each occurs."""
+    if planes.dtype != np.uint8:
+        return np.unique(planes, return_counts=True)
+    # labels are bytes most often: counting takes a fifth of the time of sorting
+    counts = np.bincount(planes.ravel(), minlength=256)
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
 def _check_names(counts: Mapping[int, int], phases: Mapping[int, str], where: str) -> list[str]:
