@@ -95,15 +95,18 @@ def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verd
         shift,
         (0.03, 0.1),
         f"the cuts label {labelled[k]:.4g} of the voxels as class {k + 1}, whose component has "
-        f"{fractions[k]:.4g}: {labelled[k] / fractions[k] - 1:+.1%}; the cut 'equal_error' has no such bias, and the "
-        "fraction of the component needs no cut",
+        f"{fractions[k]:.4g}: {labelled[k] / fractions[k] - 1:+.1%}; the cut 'equal_error' has no such bias (where "
+        "greys are not too coarse for it), and the fraction of the component needs no cut",
     )
 
 
 def _spread(spectrum: Spectrum, mixture: Mixture) -> Verdict:
     """Compare two fractions that agree where the classes are apart, whatever cut is used."""
     half_way = tuple((low + high) / 2 for low, high in pairwise(mixture.means))
-    by_cut, fractions = labelled_fractions(spectrum, half_way), class_fractions(spectrum, mixture)
+    by_cut, fractions = (
+        labelled_fractions(spectrum, half_way, smooth=True),
+        class_fractions(spectrum, mixture),
+    )
     change, k = _largest_change(fractions, by_cut)
     return graded(
         _SPREAD,
@@ -122,9 +125,9 @@ def _place(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Ver
         moved = []
         for side in (-SHIFT, SHIFT):
             places = [cut + side * contrast * (n == k) for n, cut in enumerate(cuts)]
-            moved.append(labelled_fractions(spectrum, tuple(places)))
+            moved.append(labelled_fractions(spectrum, tuple(places), smooth=True))
         half = abs(moved[1][k] - moved[0][k]) / 2
-        changes.append(half / max(min(labelled_fractions(spectrum, cuts)[k : k + 2]), 1e-12))
+        changes.append(half / max(min(labelled_fractions(spectrum, cuts, smooth=True)[k : k + 2]), 1e-12))
     k = changes.index(max(changes))
     return graded(
         _PLACE,
