@@ -20,12 +20,13 @@ from siltomo.engine.intake.labels import label_classes
 from siltomo.engine.resources import memory_budget
 from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
+from siltomo.engine.segment.masking import layers_command, masked_order
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
 from siltomo.errors import SiltomoError, StorageError
-from siltomo.model import Scan, Segmentation, Volume
+from siltomo.model import Scan, Segmentation, Trust, Volume
 from siltomo.segmentation import Classify
-from siltomo.segmentation.prepare import Learnt, Means, Told, learn, planes_at_once
+from siltomo.segmentation.prepare import Learnt, Means, NoCutError, Told, learn, planes_at_once
 
 __all__ = ["LabelPlanes", "RecipeOrder", "Segmented", "learn_recipe", "run_recipe", "write_labels"]
 
@@ -45,6 +46,10 @@ class Segmented:
     voxels: Mapping[int, int] = field(default_factory=dict)
     """Voxels of each label value, where they were counted."""
     reason: str = ""
+    within: str = ""
+    """The mask that was found by itself and used, as ``ID:PHASE``."""
+    advice: str = ""
+    """What may mend labels that are bad."""
 
 
 def run_recipe(
@@ -53,7 +58,8 @@ def run_recipe(
     """Segment scans by a recipe.
 
     Scans that share a threshold are learnt from together; the others are independent, and one that fails leaves the
-    rest alone. What is there already, made by the same steps from the same voxels, is not made again.
+    rest alone. What is there already, made by the same steps from the same voxels, is not made again. A recipe that is
+    meant for a part of the scans (``inside_of``) is masked to it where all of them have labels of it.
 
     Raises
     ------
@@ -64,8 +70,30 @@ def run_recipe(
     BadInputError
         When the recipe cannot be carried out on a series.
     """
-    recipe = order.loaded.recipe
     check_order(order)
+    meant = order.loaded.recipe.inside_of
+    order = masked_order(catalog, order)
+    if order.loaded.recipe.inside_of != meant:
+        return [
+            replace(one, within=meant.replace("{scan}", one.scan))
+            for one in _run(catalog, order, dry_run=dry_run, progress=progress)
+        ]
+    command = layers_command(catalog, order) if meant else ""
+    try:
+        made = _run(catalog, order, dry_run=dry_run, progress=progress)
+    except NoCutError as error:
+        error.fix = error.fix or command
+        raise
+    return [replace(one, advice=command) if _is_bad(one) else one for one in made]
+
+
+def _is_bad(one: Segmented) -> bool:
+    return bool(one.record and one.record.making and one.record.making.trust == Trust.BAD)
+
+
+def _run(catalog: Catalog, order: RecipeOrder, *, dry_run: bool, progress: Told | None) -> list[Segmented]:
+    """Segment scans by a recipe whose masks are settled."""
+    recipe = order.loaded.recipe
     drafts = [draft_labels(catalog, order, scan) for scan in order.scans]
     known = [known_labels(catalog, draft) for draft in drafts]
     whole = [k is not None and not lacking_probabilities(catalog, recipe, k) for k in known]

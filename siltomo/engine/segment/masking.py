@@ -1,0 +1,62 @@
+"""Masks that recipes find by themselves: other labels of the same scans, where a catalog has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from siltomo.engine.catalog import Catalog
+from siltomo.engine.segment.drafts import RecipeOrder
+from siltomo.errors import BadInputError
+from siltomo.model import Scan
+from siltomo.segmentation import Mask
+
+__all__ = ["layers_command", "masked_order"]
+
+_LAYERS = "{scan}-electrode-layers"
+
+
+def masked_order(catalog: Catalog, order: RecipeOrder) -> RecipeOrder:
+    """Return the order inside of the labels that its recipe is meant for, where all of its scans have them.
+
+    Raises
+    ------
+    BadInputError
+        When only some of the scans have them: one threshold would be learnt from unlike things.
+    """
+    recipe = order.loaded.recipe
+    if not recipe.inside_of or any(isinstance(step, Mask) and step.segmentation for step in recipe.steps):
+        return order
+    named = recipe.inside_of.partition(":")[0]
+    lacking = [
+        scan
+        for scan in order.scans
+        if catalog.store.find("segmentation", named.replace("{scan}", scan)) is None
+    ]
+    if not lacking:
+        return replace(order, loaded=order.loaded.within(recipe.inside_of))
+    if len(lacking) == len(order.scans):
+        return order
+    raise BadInputError(
+        f"recipe {recipe.name} is meant for {recipe.inside_of}, and {len(order.scans) - len(lacking)} of the "
+        f"{len(order.scans)} scans have these labels; {', '.join(lacking)} lack them (--within none leaves the mask "
+        "out)",
+        code="SIL172",
+        fix=_command(recipe.inside_of, lacking),
+    )
+
+
+def layers_command(catalog: Catalog, order: RecipeOrder) -> str:
+    """Return the command that makes the labels that a recipe is meant for.
+
+    Empty where no bundled recipe makes them, and where all scans are declared to show nothing else.
+    """
+    inside_of = order.loaded.recipe.inside_of
+    phases = inside_of.partition(":")[2]
+    unlike = [scan for scan in order.scans if str(catalog.record(Scan, scan).domain) != phases]
+    return _command(inside_of, order.scans) if unlike else ""
+
+
+def _command(inside_of: str, scans: Sequence[str]) -> str:
+    named = inside_of.partition(":")[0]
+    return f"siltomo segment run {' '.join(scans)} --recipe electrode-layers" if named == _LAYERS else ""
