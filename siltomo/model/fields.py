@@ -15,11 +15,38 @@ from siltomo.errors import UnitError
 from siltomo.ids import check_id
 from siltomo.units import Quantity, dimension, same_dimension
 
-__all__ = ["Id", "In", "PhaseName", "Ref", "per_plain_gram"]
+__all__ = ["Id", "In", "PhaseName", "QuantityField", "Ref", "per_plain_gram"]
+
+
+class QuantityField:
+    """What the annotation of a field does that is read as a quantity and written as text."""
+
+    def read(self, given: object) -> Quantity:
+        """Read a value; raises ``UnitError`` when it is none that the field takes."""
+        raise NotImplementedError
+
+    def _read(self, given: object) -> Quantity:
+        return self.read(given)
+
+    def _validate(self, given: object) -> Quantity:
+        # pint's and our own errors are translated here: pydantic collects only its own kind
+        try:
+            return self._read(given)
+        except UnitError as error:
+            said = {"why": error.message, "instead": error.instead}
+            raise PydanticCustomError("quantity", "{why}", said) from error
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                str, return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )
 
 
 @dataclass(frozen=True)
-class In:
+class In(QuantityField):
     """Make a field a quantity in a unit, within bounds.
 
     Used as ``Annotated[Quantity, In("um", gt=0)]``: reads ``"650 nm"``, keeps ``0.65 um``, writes
@@ -87,21 +114,8 @@ class In:
                 raise UnitError(f"'{given}' is out of bounds: {word} {limit} is expected{hint}")
         return kept
 
-    def _validate(self, given: object) -> Quantity:
-        # pint's and our own errors are translated here: pydantic collects only its own kind
-        try:
-            return _read_text(self, given) if isinstance(given, str) else self.read(given)
-        except UnitError as error:
-            said = {"why": error.message, "instead": error.instead}
-            raise PydanticCustomError("quantity", "{why}", said) from error
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self._validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema(), when_used="json"
-            ),
-        )
+    def _read(self, given: object) -> Quantity:
+        return _read_text(self, given) if isinstance(given, str) else self.read(given)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -142,6 +142,8 @@ class SourceFiles(Model):
     """Their bytes together."""
     sha256: str
     """Digest of the file; for several, of their names and digests in order."""
+    in_place: bool = False
+    """Whether the voxels are read from there: registered by reference, not copied."""
     facts: dict[str, str] = Field(default_factory=dict)
     """What else the files say of themselves."""
 
