@@ -13,12 +13,13 @@ from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels.columns import column_bytes
 from siltomo.kernels.electrode import FrameError, Surface
 from siltomo.model import Parting, Trust, Verdict
+from siltomo.segmentation.depth_histograms import histogram_bytes
 from siltomo.segmentation.execute import Work
 from siltomo.segmentation.geometry import Geometry, geometry_of_labels, refined
 from siltomo.segmentation.geometry_domains import domain_codes
 from siltomo.segmentation.greys import GreyRange
 from siltomo.segmentation.layers import LAYERS, Layers
-from siltomo.segmentation.layers_by_greys import Distinct, histogram_bytes, layers_by_greys
+from siltomo.segmentation.layers_by_greys import Distinct, layers_by_greys
 from siltomo.segmentation.recipe import Node
 
 __all__ = ["find_layers"]

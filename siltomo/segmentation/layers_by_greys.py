@@ -6,34 +6,35 @@ an electrode that is lithiated to the grey of the electrolyte, still has other s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.kernels.electrode import AXES, CLEAR, ElectrodeFrame, FrameError, Surface
+from siltomo.kernels.electrode import AXES, ElectrodeFrame, FrameError, Surface
 from siltomo.kernels.planes import fit_plane
+from siltomo.segmentation.depth_histograms import (
+    PlaneReader,
+    TileMap,
+    changing_axis,
+    grey_bins,
+    parted,
+    tile_histograms,
+)
 from siltomo.segmentation.geometry import Geometry
 
-__all__ = ["Distinct", "histogram_bytes", "layers_by_greys"]
+__all__ = ["Distinct", "layers_by_greys"]
 
 Floats = NDArray[np.float64]
-PlaneReader = Callable[[int, int], NDArray[Any]]
 Names = tuple[str, ...]
 
-SLAB = 8
-_BINS, _SAMPLED = 48, 24
-"""Bins of greys, half of them equally filled and half equally wide; planes that they are chosen from."""
-_TILES = 8
-"""A surface's map is cut into so many parts along either axis."""
-_COARSE = 240
-"""Groups of planes among which the layers are looked for first."""
 _REACH, _BEHIND = 8, 16
 """Planes on either side of a surface in which it is placed, and the planes behind them that show the layers' greys."""
+_LEAST_PLANES = 2
+"""Planes beyond the reach of a surface, on both sides of it, that show what is there."""
 _CLEAR_STEP = 3.0
 """A step of the mean grey is clear where it is so many times what means of tiles scatter by."""
 LEAST_DISTINCT = 0.12
@@ -84,13 +85,14 @@ def layers_by_greys(
     -----
     First the depths are parted so that the histograms of the parts explain the greys best (most likely segmentation
     of a sequence, by dynamic programming). Then, in each tile of the map, the share of the farther layer in each plane
-    near a surface is read off its histogram, and adds up to where the surface is: a mean over roughness and blur that
-    has no bias, whether or not the layers share greys. A plane is fitted robustly through the tiles.
+    near a surface is read off its histogram, and adds up to where the surface is: a mean over roughness, whether or not
+    the layers share greys. By mean greys blur has no bias; by shares of greys what only blur makes counts for either
+    layer, which moves a surface by up to the width of the blur. A plane is fitted robustly through the tiles.
     """
-    edges = _bins(read, shape)
-    axis = "zyx".index(depth_axis[-1]) if depth_axis else _axis(read, shape, edges, len(surfaces))
-    tiles = _tile_histograms(read, shape, edges, axis)
-    cuts = _parted(tiles.sum(axis=(0, 1)), len(surfaces) + 1)
+    edges = grey_bins(read, shape)
+    axis = "zyx".index(depth_axis[-1]) if depth_axis else changing_axis(read, shape, edges, len(surfaces))
+    tiles = tile_histograms(read, shape, edges, axis)
+    cuts = parted(tiles.sum(axis=(0, 1)), len(surfaces) + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     upwards = _upwards(tiles, cuts, middles, tuple(surfaces), depth_axis)
     order = [s for s in ("collector", "separator")[::upwards] if s in surfaces]
@@ -99,14 +101,18 @@ def layers_by_greys(
     distinct = []
     ends = [0, *cuts, shape[axis]]
     across = [n for n in range(3) if n != axis]
-    places = _Map((shape[across[0]], shape[across[1]]), (spacing[across[0]], spacing[across[1]]))
+    places = TileMap((shape[across[0]], shape[across[1]]), (spacing[across[0]], spacing[across[1]]))
     for k, side in enumerate(order):
         room = ((ends[k] + ends[k + 1]) // 2, (ends[k + 1] + ends[k + 2] + 1) // 2)
         heights, share = _heights(tiles, cuts[k], room, (ends[k], ends[k + 2]), middles)
         if share < LEAST_DISTINCT:
             raise FrameError(
                 f"the {side} surface is not in view: along {AXES[axis]} the greys change most at plane {cuts[k]}, and "
-                f"differ there by {share:.0%} of the voxels only ({LEAST_DISTINCT:.0%} are needed)"
+                + (
+                    f"differ there by {share:.0%} of the voxels only ({LEAST_DISTINCT:.0%} are needed)"
+                    if share
+                    else "too few planes are beyond it to say what they show"
+                )
             )
         found[side] = _surface(heights * spacing[axis], places, spacing[axis], side)
         distinct.append(Distinct(side, share))
@@ -121,139 +127,6 @@ def layers_by_greys(
         found.get("separator", missing.get("separator", "")),
     )
     return Geometry(frame, shape, {}), tuple(distinct)
-
-
-def histogram_bytes(shape: Sequence[int], axes: Sequence[int]) -> int:
-    """Return the bytes that the histograms of all tiles take, along the longest of some axes."""
-    return 3 * 8 * _TILES**2 * (_BINS + 2) * max(shape[axis] for axis in axes)
-
-
-@dataclass(frozen=True)
-class _Map:
-    """The map of a surface, and its tiles."""
-
-    shape: tuple[int, int]
-    steps: tuple[float, float]
-
-    @property
-    def tiles(self) -> tuple[int, int]:
-        return min(_TILES, self.shape[0]), min(_TILES, self.shape[1])
-
-    def of(self, axis: int) -> NDArray[np.intp]:
-        """Return the tile of each row or column."""
-        size, count = self.shape[axis], self.tiles[axis]
-        return np.arange(size) * count // size
-
-
-def _bins(read: PlaneReader, shape: tuple[int, int, int]) -> Floats:
-    """Return ends of bins for greys, from some planes: the same ones whatever the memory."""
-    chosen = np.unique(np.linspace(0, shape[0] - 1, _SAMPLED).astype(int))
-    values = np.concatenate([_known(read(int(z), int(z) + 1)) for z in chosen]).astype(np.float64)
-    if values.size == 0 or values.min() == values.max():
-        raise FrameError("all voxels have one grey value: no layers are seen")
-    inner = np.quantile(values, np.linspace(0, 1, _BINS // 2 + 1))
-    wide = np.linspace(values.min(), values.max(), _BINS // 2 + 1)
-    found = np.unique(np.concatenate([inner, wide]))
-    found[0], found[-1] = found[0] - 1, found[-1] + 1
-    return found
-
-
-def _known(values: NDArray[Any]) -> NDArray[Any]:
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
-
-
-def _coded(values: NDArray[Any], edges: Floats) -> NDArray[np.intp]:
-    """Return the bin of each voxel; one more than there are outside of the domain."""
-    last = edges.size - 1
-    found = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, last - 1)
-    return np.where(np.isfinite(values), found, last) if values.dtype.kind == "f" else found
-
-
-def _axis(read: PlaneReader, shape: tuple[int, int, int], edges: Floats, count: int) -> int:
-    """Return the axis along which parted histograms explain most."""
-    bins = edges.size
-    sums = [np.zeros((n, bins), np.int64) for n in shape]
-    for start in range(0, shape[0], SLAB):
-        codes = _coded(read(start, min(start + SLAB, shape[0])), edges)
-        for axis, counts in enumerate(sums):
-            first = start if axis == 0 else 0
-            index = np.arange(codes.shape[axis]).reshape([-1 if n == axis else 1 for n in range(3)])
-            joint = np.bincount((index * bins + codes).ravel(), minlength=codes.shape[axis] * bins)
-            counts[first : first + codes.shape[axis]] += joint.reshape(-1, bins)
-    gains = [_gain(counts[:, :-1], count + 1) for counts in sums]
-    best, second = np.argsort(gains)[::-1][:2]
-    if gains[second] > CLEAR * gains[best]:
-        raise FrameError(
-            f"the depth axis is not clear: the greys change along {AXES[best]} and along {AXES[second]}; declare it: "
-            "siltomo catalog set SCAN --depth-axis +z (from collector to separator)"
-        )
-    return int(best)
-
-
-def _tile_histograms(
-    read: PlaneReader, shape: tuple[int, int, int], edges: Floats, axis: int
-) -> NDArray[np.int64]:
-    """Return the histogram of each plane of each tile, shape (tiles, tiles, planes along the axis, bins)."""
-    bins = edges.size
-    across = [n for n in range(3) if n != axis]
-    places = _Map((shape[across[0]], shape[across[1]]), (1.0, 1.0))
-    rows, columns = places.tiles
-    found = np.zeros((rows, columns, shape[axis], bins), np.int64)
-    index = [np.zeros(n, np.intp) for n in shape]
-    index[axis] = np.arange(shape[axis]) * bins
-    index[across[0]] = places.of(0) * columns * shape[axis] * bins
-    index[across[1]] = places.of(1) * shape[axis] * bins
-    for start in range(0, shape[0], SLAB):
-        stop = min(start + SLAB, shape[0])
-        codes = _coded(read(start, stop), edges)
-        codes = codes + index[0][start:stop, None, None] + index[1][None, :, None] + index[2][None, None, :]
-        found += np.bincount(codes.ravel(), minlength=found.size).reshape(found.shape)
-    return found[..., :-1]
-
-
-def _likelihoods(counts: NDArray[np.int64]) -> Floats:
-    """Return the log-likelihood of the greys of depths a to b under their own histogram, for all a, b."""
-    sums = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
-    found = np.zeros((len(sums), len(sums)))
-    for start in range(len(sums)):
-        part = sums[start:] - sums[start]
-        total = part.sum(axis=1)
-        found[start, start:] = (part * np.log(np.maximum(part, 1))).sum(axis=1) - total * np.log(
-            np.maximum(total, 1)
-        )
-    return found
-
-
-def _grouped(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    size = -(-len(counts) // _COARSE)
-    starts = np.arange(0, len(counts), size)
-    return np.add.reduceat(counts, starts, axis=0), size
-
-
-def _gain(counts: NDArray[np.int64], parts: int) -> float:
-    grouped, _ = _grouped(counts)
-    found = _likelihoods(grouped)
-    return float(_best(found, parts)[0] - found[0, -1])
-
-
-def _parted(counts: NDArray[np.int64], parts: int) -> list[int]:
-    """Return the planes at which the depths are best parted."""
-    grouped, size = _grouped(counts)
-    return [min(at * size, len(counts)) for at in _best(_likelihoods(grouped), parts)[1]]
-
-
-def _best(likelihoods: Floats, parts: int) -> tuple[float, list[int]]:
-    scores = np.where(np.tri(len(likelihoods), dtype=bool), -np.inf, likelihoods)
-    reached, back = scores[0], []
-    for _ in range(parts - 1):
-        sums = reached[:, None] + scores
-        back.append(np.argmax(sums, axis=0))
-        reached = sums.max(axis=0)
-    at, cuts = len(likelihoods) - 1, []
-    for choice in reversed(back):
-        at = int(choice[at])
-        cuts.append(at)
-    return float(reached[-1]), cuts[::-1]
 
 
 def _upwards(
@@ -296,25 +169,33 @@ def _heights(
     middles
         Grey of each bin.
     """
-    low, high = _both(tiles, np.full(tiles.shape[:2], float(cut)), 0, beyond)
+    low, high, _ = _both(tiles, np.full(tiles.shape[:2], float(cut)), 0, beyond)
     step = np.log(high) - np.log(low)
     scores = -np.cumsum(tiles @ step, axis=2)[:, :, room[0] : max(room[1], room[0] + 1)]
     tops = room[0] + 1.0 + np.argmax(scores, axis=2)
     rows, columns = tiles.shape[:2]
     for _ in range(3):
         tilted = fit_plane(tops).heights((rows, columns))
-        low, high = _both(tiles, tilted, _REACH, beyond)
+        low, high, voxels = _both(tiles, tilted, _REACH, beyond)
         weights = _weights(tiles, tilted, (low, high), beyond, middles)
         tops = _placed(tiles, tilted, (weights, low, high), beyond)
-    return tops - 0.5, float(np.abs(high - low).sum() / 2)
+    plane = float(tiles.sum(axis=(0, 1, 3)).max())
+    # a few voxels at the end of the volume differ from any layer by chance
+    seen = voxels >= _LEAST_PLANES * plane
+    return tops - 0.5, float(np.abs(high - low).sum() / 2) if seen else 0.0
 
 
-def _both(tiles: NDArray[np.int64], tops: Floats, gap: int, beyond: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return the histograms of the layers below and above a surface, as near to it as it leaves them untouched."""
+def _both(
+    tiles: NDArray[np.int64], tops: Floats, gap: int, beyond: tuple[int, int]
+) -> tuple[Floats, Floats, int]:
+    """Return the histograms of the layers below and above a surface, as near to it as it leaves them untouched.
+
+    The last figure is how many voxels there are of the scarcer one.
+    """
     depth = np.arange(tiles.shape[2])
     away = depth - tops[:, :, None] + 0.5
     inside = (depth >= beyond[0]) & (depth < beyond[1])
-    made = []
+    made, voxels = [], []
     for side in (-1, 1):
         far = away * side
         reach = np.inf if gap == 0 else gap + _BEHIND
@@ -323,9 +204,10 @@ def _both(tiles: NDArray[np.int64], tops: Floats, gap: int, beyond: tuple[int, i
             chosen = inside & (far > gap / 2) & (far <= reach)
         if not chosen.any():
             chosen = inside & (far > 0)
-        counts = tiles[chosen].sum(axis=0) + 0.5
-        made.append(counts / counts.sum())
-    return made[0], made[1]
+        counts = tiles[chosen].sum(axis=0)
+        voxels.append(int(counts.sum()))
+        made.append((counts + 0.5) / (counts + 0.5).sum())
+    return made[0], made[1], min(voxels)
 
 
 def _weights(
@@ -367,7 +249,7 @@ def _placed(
     return found
 
 
-def _surface(heights: Floats, places: _Map, edge: float, side: str) -> Surface:
+def _surface(heights: Floats, places: TileMap, edge: float, side: str) -> Surface:
     """Return a surface by its tiles: the plane is fitted through their middles."""
     middles = [
         (np.bincount(places.of(axis), np.arange(places.shape[axis])) / np.bincount(places.of(axis)))

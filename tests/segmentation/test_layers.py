@@ -207,7 +207,9 @@ def test_fibres_of_the_grey_of_the_electrode_are_not_trusted(learnt: Make, label
     grey, truth, _ = cell(4)
     field = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=SHAPE), (2, 2, 30), mode="wrap")
     fibres = (field < np.quantile(field, 0.2)) & (truth == 3)
-    (one,) = learnt(load_recipe("electrode-layers-by-grey").recipe, np.where(fibres, 130, grey).astype(np.uint8))
+    (one,) = learnt(
+        load_recipe("electrode-layers-by-grey").recipe, np.where(fibres, 130, grey).astype(np.uint8)
+    )
     assert (labels(one) != truth).mean() > 0.02
     assert one.trust == "doubtful"
     assert any("the separator surface is no plane" in v.reason for v in one.partings[-1].verdicts)

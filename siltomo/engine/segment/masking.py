@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.segment.drafts import RecipeOrder
+from siltomo.engine.segment.sources import mask_labels
 from siltomo.errors import BadInputError
-from siltomo.model import Scan
-from siltomo.segmentation import Mask
+from siltomo.model import Parting, Scan, Trust, Verdict
+from siltomo.segmentation import Mask, Recipe
 
-__all__ = ["layers_command", "masked_order"]
+__all__ = ["layers_command", "mask_partings", "masked_order"]
 
 _LAYERS = "{scan}-electrode-layers"
 
@@ -60,3 +61,22 @@ def layers_command(catalog: Catalog, order: RecipeOrder) -> str:
 def _command(inside_of: str, scans: Sequence[str]) -> str:
     named = inside_of.partition(":")[0]
     return f"siltomo segment run {' '.join(scans)} --recipe electrode-layers" if named == _LAYERS else ""
+
+
+def mask_partings(catalog: Catalog, recipe: Recipe, scan: str) -> tuple[Parting, ...]:
+    """Return what is to be said of the masks of a recipe: labels are not better than the mask they lie in."""
+    found = []
+    for number, step in enumerate(recipe.steps, 1):
+        if not (isinstance(step, Mask) and step.segmentation):
+            continue
+        labels = mask_labels(catalog, scan, step)
+        trust = labels.making.trust if labels.making else Trust.UNJUDGED
+        if trust in (Trust.DOUBTFUL, Trust.BAD):
+            verdict = Verdict(
+                check="labels of the mask",
+                trust=trust,
+                limits="as good as the labels that the mask is of",
+                reason=f"the mask {labels.id} is called {trust}: what is counted may not be {', '.join(step.phase)}",
+            )
+            found.append(Parting(step=number, scans=(scan,), verdicts=(verdict,)))
+    return tuple(found)

@@ -20,12 +20,13 @@ from siltomo.engine.intake.labels import label_classes
 from siltomo.engine.resources import memory_budget
 from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
-from siltomo.engine.segment.masking import layers_command, masked_order
+from siltomo.engine.segment.masking import layers_command, mask_partings, masked_order
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
 from siltomo.errors import SiltomoError, StorageError
-from siltomo.model import Scan, Segmentation, Trust, Volume
+from siltomo.model import Parting, Scan, Segmentation, Trust, Verdict, Volume
 from siltomo.segmentation import Classify
+from siltomo.segmentation.grading import worst
 from siltomo.segmentation.prepare import Learnt, Means, NoCutError, Told, learn, planes_at_once
 
 __all__ = ["LabelPlanes", "RecipeOrder", "Segmented", "learn_recipe", "run_recipe", "write_labels"]
@@ -220,10 +221,11 @@ def write_labels(
         source=scan,
     )
     counted: dict[int, int] = {}
+    masks = mask_partings(catalog, learnt.work.recipe, draft.scan)
 
     def body(facts: VolumeFacts) -> Mapping[str, Any]:
         counted.update(facts.counts or {})
-        return _finished(draft, learnt, facts).body()
+        return _finished(draft, learnt, facts, masks).body()
 
     step = None if progress is None else lambda done, total: progress(f"writing {draft.id}", done, total)
     planes = LabelPlanes(learnt, int(memory_budget() * _SHARE))
@@ -231,9 +233,16 @@ def write_labels(
     return Segmentation.from_body(dict(stored.body)), counted
 
 
-def _finished(draft: Segmentation, learnt: Learnt, facts: VolumeFacts) -> Segmentation:
+def _finished(
+    draft: Segmentation, learnt: Learnt, facts: VolumeFacts, masks: Sequence[Parting]
+) -> Segmentation:
     assert draft.making is not None
-    making = draft.making.model_copy(update={"partings": learnt.partings, "trust": learnt.trust})
+    said = [
+        Verdict(check="the steps themselves", trust=learnt.trust),
+        *(v for p in masks for v in p.verdicts),
+    ]
+    found = {"partings": (*masks, *learnt.partings), "trust": worst(said)}
+    making = draft.making.model_copy(update=found)
     volume = Volume(shape=facts.shape, dtype=str(facts.dtype), content=facts.content, levels=facts.levels)
     phases = draft.phases if 0 in (facts.counts or {}) else draft.phases[1:]
     return draft.model_copy(update={"making": making, "volume": volume, "phases": phases})
