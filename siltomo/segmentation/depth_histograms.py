@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,24 +75,45 @@ def _known(values: NDArray[Any]) -> NDArray[Any]:
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
 
 
-def _coded(values: NDArray[Any], edges: Floats) -> NDArray[np.intp]:
-    """Return the bin of each voxel; one more than there are outside of the domain."""
-    last = edges.size - 1
-    found = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, last - 1)
-    return np.where(np.isfinite(values), found, last) if values.dtype.kind == "f" else found
+def _codes(
+    read: PlaneReader, shape: tuple[int, int, int], edges: Floats
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each plane as the bins of its voxels; one more than there are outside of the domain.
+
+    Planes are coded one by one: whole slabs of indices would take far more memory than their greys.
+    """
+    table: NDArray[np.intp] | None = None
+    for start in range(0, shape[0], SLAB):
+        values = read(start, min(start + SLAB, shape[0]))
+        if values.dtype.kind == "u" and values.dtype.itemsize <= 2 and table is None:
+            table = _bin_of(np.arange(np.iinfo(values.dtype).max + 1), edges)
+        for number, plane in enumerate(values):
+            found = _bin_of(plane, edges) if table is None else table[plane]
+            if plane.dtype.kind == "f":
+                found[~np.isfinite(plane)] = edges.size - 1
+            yield start + number, found
+
+
+def _bin_of(values: NDArray[Any], edges: Floats) -> NDArray[np.intp]:
+    return np.asarray(np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2))
 
 
 def changing_axis(read: PlaneReader, shape: tuple[int, int, int], edges: Floats, count: int) -> int:
-    """Return the axis along which parted histograms explain most."""
+    """Return the axis along which histograms that are parted at some depths explain most.
+
+    Raises
+    ------
+    FrameError
+        When two axes do as well.
+    """
     bins = edges.size
     sums = [np.zeros((n, bins), np.int64) for n in shape]
-    for start in range(0, shape[0], SLAB):
-        codes = _coded(read(start, min(start + SLAB, shape[0])), edges)
-        for axis, counts in enumerate(sums):
-            first = start if axis == 0 else 0
-            index = np.arange(codes.shape[axis]).reshape([-1 if n == axis else 1 for n in range(3)])
-            joint = np.bincount((index * bins + codes).ravel(), minlength=codes.shape[axis] * bins)
-            counts[first : first + codes.shape[axis]] += joint.reshape(-1, bins)
+    rows, columns = np.arange(shape[1])[:, None] * bins, np.arange(shape[2])[None, :] * bins
+    for z, codes in _codes(read, shape, edges):
+        sums[0][z] = np.bincount(codes.ravel(), minlength=bins)
+        for axis, index in ((1, rows), (2, columns)):
+            joint = np.bincount((codes + index).ravel(), minlength=shape[axis] * bins)
+            sums[axis] += joint.reshape(-1, bins)
     gains = [_gain(counts[:, :-1], count + 1) for counts in sums]
     best, second = np.argsort(gains)[::-1][:2]
     if gains[second] > CLEAR * gains[best]:
@@ -107,20 +128,24 @@ def tile_histograms(
     read: PlaneReader, shape: tuple[int, int, int], edges: Floats, axis: int
 ) -> NDArray[np.int64]:
     """Return the histogram of each plane of each tile, shape (tiles, tiles, planes along the axis, bins)."""
-    bins = edges.size
+    bins, depth = edges.size, shape[axis]
     across = [n for n in range(3) if n != axis]
     places = TileMap((shape[across[0]], shape[across[1]]), (1.0, 1.0))
     rows, columns = places.tiles
-    found = np.zeros((rows, columns, shape[axis], bins), np.int64)
-    index = [np.zeros(n, np.intp) for n in shape]
-    index[axis] = np.arange(shape[axis]) * bins
-    index[across[0]] = places.of(0) * columns * shape[axis] * bins
-    index[across[1]] = places.of(1) * shape[axis] * bins
-    for start in range(0, shape[0], SLAB):
-        stop = min(start + SLAB, shape[0])
-        codes = _coded(read(start, stop), edges)
-        codes = codes + index[0][start:stop, None, None] + index[1][None, :, None] + index[2][None, None, :]
-        found += np.bincount(codes.ravel(), minlength=found.size).reshape(found.shape)
+    found = np.zeros((rows, columns, depth, bins), np.int64)
+    if axis == 0:
+        index = (places.of(0)[:, None] * columns + places.of(1)[None, :]) * bins
+    else:
+        # the planes that are read lie across the map: each belongs to one row of tiles
+        along, tile = np.arange(depth) * bins, places.of(1) * depth * bins
+        index = along[:, None] + tile[None, :] if axis == 1 else tile[:, None] + along[None, :]
+    for z, codes in _codes(read, shape, edges):
+        if axis == 0:
+            counts = np.bincount((codes + index).ravel(), minlength=rows * columns * bins)
+            found[:, :, z] = counts.reshape(rows, columns, bins)
+        else:
+            counts = np.bincount((codes + index).ravel(), minlength=columns * depth * bins)
+            found[places.of(0)[z]] += counts.reshape(columns, depth, bins)
     return found[..., :-1]
 
 
