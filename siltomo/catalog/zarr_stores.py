@@ -27,13 +27,15 @@ __all__ = ["CheckedStore", "ForeignStore", "StagedStore", "open_level"]
 class _Store(LocalStore):
     """A zarr store over a :class:`FileSystem`, which need not be a disk."""
 
-    _fs: FileSystem
+    def __init__(self, root: Path, fs: FileSystem, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._fs = fs
+        # opening looks for a folder, or makes one: a bucket has none
+        self._is_open = not fs.is_disk
 
     async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
         if self._fs.is_disk:
             await super()._open(mode=mode)
-        else:
-            self._is_open = True
 
 
 class StagedStore(_Store):
@@ -44,8 +46,7 @@ class StagedStore(_Store):
     """
 
     def __init__(self, root: Path, fs: FileSystem) -> None:
-        super().__init__(root)
-        self._fs = fs
+        super().__init__(root, fs)
         self.written: dict[str, FileFact] = {}
 
     def put(self, key: str, data: bytes | memoryview) -> None:
@@ -115,8 +116,8 @@ class CheckedStore(_Store):
     """
 
     def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
-        super().__init__(root, read_only=True)
-        self._files, self._fs = files, fs
+        super().__init__(root, fs, read_only=True)
+        self._files = files
         self._sound: set[str] = set()
 
     def with_read_only(self, read_only: bool = False) -> Self:

@@ -20,6 +20,12 @@ __all__ = ["app"]
 app = group("compute", "Compute metrics.")
 
 
+class Place(StrEnum):
+    """Where metrics are measured."""
+
+    COMMON = "common"
+
+
 class Matching(StrEnum):
     """Where the inputs of a derived metric may come from."""
 
@@ -40,6 +46,14 @@ MatchOption = Annotated[
     typer.Option(
         "--match",
         help="Take the inputs of derived metrics from the same cell, or from any of its formulation.",
+    ),
+]
+WithinOption = Annotated[
+    Place | None,
+    typer.Option(
+        "--within",
+        help="common: only what all scans of a series show, after segment register.",
+        show_default=False,
     ),
 ]
 Scheduler = Annotated[
@@ -73,6 +87,7 @@ def metric(
     dry_run: DryRun = False,
     match: MatchOption = Matching.CELL,
     sensitivity: Sensitivity = False,
+    within: WithinOption = None,
     scheduler: Scheduler = None,
     output: Output = None,
 ) -> Reply:
@@ -99,6 +114,7 @@ def metric(
         settings=_settings(settings),
         match="formulation" if match is Matching.FORMULATION else "cell",
         sensitivity=sensitivity,
+        within="common" if within is Place.COMMON else None,
     )
     if explain or dry_run:
         return _plan_reply(plan)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from siltomo.engine.compute.windows import Within
     from siltomo.engine.cycling.access import Cycling
     from siltomo.engine.join.join import Join
     from siltomo.engine.segment.segmenting import Segmented
@@ -404,6 +405,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        within: Within | None = None,
     ) -> xr.Dataset:
         """Return a metric over the catalog, computed when asked; no voxel is read.
 
@@ -417,6 +419,8 @@ class Catalog:
             Values of parameters, such as ``{"connectivity": 6}``.
         match
             Whether inputs of a derived metric come from the same cell, or from any of its formulation.
+        within
+            ``"common"``: measure only what all scans of a registered series show, as ``compute metric --within``.
 
         Returns
         -------
@@ -441,7 +445,9 @@ class Catalog:
         from siltomo.engine.compute.lazy import metric_dataset
         from siltomo.engine.select import parse_where
 
-        return metric_dataset(self, name, where=parse_where(where), settings=settings, match=match)
+        return metric_dataset(
+            self, name, where=parse_where(where), settings=settings, match=match, within=within
+        )
 
     def compute(
         self,
@@ -449,6 +455,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        within: Within | None = None,
     ) -> pd.DataFrame:
         """Compute metrics and return their rows, one number each: ``siltomo compute metric`` from Python.
 
@@ -462,7 +469,7 @@ class Catalog:
         from siltomo.engine.export.results import long_rows
         from siltomo.engine.select import parse_where
 
-        plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match)
+        plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match, within=within)
         return pd.DataFrame(long_rows(run_plan(self, plan)))
 
 

@@ -30,6 +30,7 @@ from siltomo.units import teach_application_registry
 
 if TYPE_CHECKING:
     from siltomo.engine.compute.resolve import Match
+    from siltomo.engine.compute.windows import Within
 
 __all__ = ["metric_dataset"]
 
@@ -48,9 +49,10 @@ def metric_dataset(
     where: Selection = everything,
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
+    within: Within | None = None,
 ) -> xr.Dataset:
     """Return a metric over the catalog; see :meth:`siltomo.Catalog.metric`."""
-    plan = make_plan(catalog, [name], where=where, settings=settings, match=match)
+    plan = make_plan(catalog, [name], where=where, settings=settings, match=match, within=within)
     metric = registry.find(name)[0]
     if metric.gives != "number":
         raise BadInputError(

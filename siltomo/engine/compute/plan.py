@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from siltomo.engine.compute.passes import Pass, PlainPass, make_pass, make_plain
 from siltomo.engine.compute.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.compute.sensitivity import find_variants
 from siltomo.engine.compute.subjects import Item, Subjects, base_item, base_items, find_subjects
+from siltomo.engine.compute.windows import Within, WithinCommon
 from siltomo.engine.cycling.fields import CyclingFields, with_cycles
 from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
@@ -144,6 +145,7 @@ def make_plan(
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
     sensitivity: bool = False,
+    within: Within | None = None,
 ) -> Plan:
     """Plan the computation of metrics.
 
@@ -161,6 +163,8 @@ def make_plan(
         formulation in the same cycle and half-cycle.
     sensitivity
         Whether to measure the variants of segmentations as well.
+    within
+        ``common``: measure only what all scans of a registered series show.
 
     Raises
     ------
@@ -170,7 +174,12 @@ def make_plan(
         When the smallest block needs more memory than is allowed.
     """
     with collector_paused():
-        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity)
+        place = WithinCommon(catalog) if within == "common" else _as_it_is
+        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity, place=place)
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
 
 
 def _make_plan(
@@ -181,17 +190,24 @@ def _make_plan(
     match: Match,
     *,
     sensitivity: bool,
+    place: Callable[[Item], Item],
 ) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
     cycling = CyclingFields(catalog)
     resolver = Resolver(
-        subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling
+        subjects, lambda request, one: place(base_item(catalog, request, one)), given, match, cycling
     )
-    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
+    rows = tuple(
+        place(row) if isinstance(row, Item) else row
+        for request in requests
+        for row in _rows(catalog, request, subjects, resolver, where)
+    )
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
-    plan = replace(plan, variants=find_variants(catalog, plan.items)) if sensitivity else plan
+    if sensitivity:
+        found = find_variants(catalog, plan.items)
+        plan = replace(plan, variants={key: tuple(map(place, varied)) for key, varied in found.items()})
     needed = [item for item in plan.items if item.to_compute]
     for item in needed:
         if not item.request.metric.plain:
