@@ -283,8 +283,5 @@ def _warnings(one: Segmented) -> list[str]:
         if v.trust in {"doubtful", "bad"}
     ]
     if one.advice:
-        found.append(
-            f"{one.record.id}: if more than the electrode is in view, find it, and run this again under another --id: "
-            f"{one.advice}"
-        )
+        found.append(f"{one.record.id}: {one.advice}")
     return found

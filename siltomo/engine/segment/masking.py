@@ -12,7 +12,7 @@ from siltomo.errors import BadInputError
 from siltomo.model import Parting, Scan, Trust, Verdict
 from siltomo.segmentation import Mask, Recipe
 
-__all__ = ["layers_command", "mask_partings", "masked_order"]
+__all__ = ["mask_advice", "mask_fix", "mask_partings", "masked_order"]
 
 _LAYERS = "{scan}-electrode-layers"
 
@@ -47,15 +47,19 @@ def masked_order(catalog: Catalog, order: RecipeOrder) -> RecipeOrder:
     )
 
 
-def layers_command(catalog: Catalog, order: RecipeOrder) -> str:
-    """Return the command that makes the labels that a recipe is meant for.
+def mask_advice(order: RecipeOrder) -> str:
+    """Return what may mend the labels of a recipe that was used without the mask it is meant for; empty for others."""
+    inside_of = order.loaded.recipe.inside_of
+    command, phases = _command(inside_of, order.scans), inside_of.partition(":")[2]
+    return f"if more than the {phases} is in view, find it first: {command}" if command else ""
 
-    Empty where no bundled recipe makes them, and where all scans are declared to show nothing else.
-    """
+
+def mask_fix(catalog: Catalog, order: RecipeOrder) -> str:
+    """Return the command that makes the mask, where some scan is declared to be of more than that."""
     inside_of = order.loaded.recipe.inside_of
     phases = inside_of.partition(":")[2]
-    unlike = [scan for scan in order.scans if str(catalog.record(Scan, scan).domain) != phases]
-    return _command(inside_of, order.scans) if unlike else ""
+    more = any(str(catalog.record(Scan, scan).domain) != phases for scan in order.scans)
+    return _command(inside_of, order.scans) if more else ""
 
 
 def _command(inside_of: str, scans: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from siltomo.engine.intake.labels import label_classes
 from siltomo.engine.resources import memory_budget
 from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
-from siltomo.engine.segment.masking import layers_command, mask_partings, masked_order
+from siltomo.engine.segment.masking import mask_advice, mask_fix, mask_partings, masked_order
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
 from siltomo.engine.segment.training import check_features_of_scans, kept_files
@@ -80,13 +80,14 @@ def run_recipe(
             replace(one, within=meant.replace("{scan}", one.scan))
             for one in _run(catalog, order, dry_run=dry_run, progress=progress)
         ]
-    command = layers_command(catalog, order) if meant else ""
+    advice = mask_advice(order)
     try:
         made = _run(catalog, order, dry_run=dry_run, progress=progress)
     except NoCutError as error:
-        error.fix = error.fix or command
-        raise
-    return [replace(one, advice=command) if _is_bad(one) else one for one in made]
+        again = NoCutError("; ".join(filter(None, (error.message, advice))), error.scans, error.fit)
+        again.fix = error.fix or mask_fix(catalog, order)
+        raise again from error
+    return [replace(one, advice=advice) if _is_bad(one) else one for one in made]
 
 
 def _is_bad(one: Segmented) -> bool:
