@@ -82,8 +82,8 @@ def register(folder: Path, shape: tuple[int, int, int]) -> None:
 def measure(folder: Path) -> dict[str, float]:
     """Compute the metrics and say what it took."""
     import siltomo
-    from siltomo.engine.compute.run import run_plan
     from siltomo.engine.compute.plan import make_plan
+    from siltomo.engine.compute.run import run_plan
 
     catalog = siltomo.open_catalog(folder)
     plan = make_plan(catalog, METRICS)

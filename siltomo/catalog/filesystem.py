@@ -44,7 +44,7 @@ class FileSystem:
         descriptor = os.open(path, _READING)  # a file object takes as long as the three calls
         try:
             data = os.read(descriptor, _AT_ONCE)
-            while more := os.read(descriptor, _AT_ONCE if len(data) < _AT_ONCE else len(data)):
+            while more := os.read(descriptor, max(len(data), _AT_ONCE)):
                 data += more
         except OSError as error:
             error.filename = error.filename or os.fspath(path)

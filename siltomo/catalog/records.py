@@ -125,7 +125,7 @@ def seal_record(
         "body": body,
     }
     data, digest = seal(envelope)
-    placed = _spelled(envelope["volume"])
+    placed = _spelled(None if volume is None else volume.to_json())
     record = StoredRecord(kind, id_, revision, canonical(body), created, digest, placed, removed, prev)
     return data, record
 

@@ -155,7 +155,7 @@ def _plan_reply(plan: Plan) -> Reply:
         {
             "metric": item.request.name,
             **item.subject.columns,
-            "fate": "kept" if item.kept else "to compute" if item.to_compute else str(item.status),
+            "fate": "kept" if item.found else "to compute" if item.to_compute else str(item.status),
             "reason": item.reason,
             "key": item.key,
         }

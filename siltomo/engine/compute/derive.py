@@ -15,7 +15,7 @@ from typing import Any
 
 from siltomo.engine.compute.resolve import DerivedRow, FieldLeaf, Leaf, Missing, Node, ResultLeaf
 from siltomo.metrics import coherent_factor
-from siltomo.model import MetricResult, Segmentation, Status, Uncertainty
+from siltomo.model import MetricResult, SegmentationOutline, Status, Uncertainty
 from siltomo.model.fields import In
 from siltomo.units import Quantity
 
@@ -146,12 +146,12 @@ def _doubts(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> Itera
 
 def _overlapping_windows(row: DerivedRow) -> Iterator[str]:
     """Say where fractions of one phase space, seen at two scales, may count a feature twice."""
-    seen: dict[str, tuple[str, Segmentation]] = {}
+    seen: dict[str, tuple[str, SegmentationOutline]] = {}
     for path, leaf in row.node.leaves():
         if isinstance(leaf, ResultLeaf) and leaf.item.request.name.endswith("_volume_fraction"):
             subject = leaf.item.subject
-            if subject.segmentation is not None:
-                seen.setdefault(str(subject.scan.scale), (path, subject.segmentation))
+            if subject.labels is not None:
+                seen.setdefault(subject.outline.scale, (path, subject.labels))
     if len(seen) < 2:
         return
     (coarse, large), (fine, small) = seen["micro"], seen["nano"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
@@ -33,7 +34,7 @@ class Plan:
     variants: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     """For the key of an item, the same metric on variants of its segmentation; empty unless asked for."""
 
-    @property
+    @cached_property
     def items(self) -> tuple[Item, ...]:
         """The base results of the plan, asked for or needed, each once."""
         every = (item for row in self.rows for item in (row.items if isinstance(row, DerivedRow) else (row,)))
@@ -55,7 +56,7 @@ class Plan:
         items = self.items
         return {
             "rows": len(self.rows),
-            "kept": sum(item.kept is not None for item in items),
+            "kept": sum(item.found is not None for item in items),
             "to_compute": sum(item.to_compute for item in items),
             "without_value": sum(item.status != Status.OK for item in items),
             "passes": len(self.passes),
@@ -125,14 +126,14 @@ def _explain_node(node: Node, indent: str) -> Iterator[str]:
 
 
 def _fate(item: Item) -> str:
-    if item.kept is not None:
+    if item.found is not None:
         return f"kept, result {item.key[:12]}"
     if not item.to_compute:
         return f"{item.status}: {item.reason}"
-    labels = item.subject.segmentation
+    labels = item.subject.labels
     if not item.request.phase:
         return "to compute on all its phases"
-    values = () if labels is None else labels.values_of(item.request.phase)
+    values = () if labels is None else labels.named[item.request.phase]
     return f"to compute on {item.request.phase} = {', '.join(map(str, values))}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from siltomo.engine.compute.subjects import Item, Subject, Subjects, can_answer
-from siltomo.engine.states import State, capacity_of
+from siltomo.engine.states import State
 from siltomo.metrics import Field, From, Request, registry
 from siltomo.metrics.inputs import Match
 from siltomo.units import Quantity
@@ -99,12 +99,12 @@ class Resolver:
 
     def __post_init__(self) -> None:
         for subject in self.subjects.every_labelled:
-            self._by_cell[self._owner(subject), subject.scan.state.cycle].append(subject)
+            self._by_cell[self._owner(subject), subject.outline.cycle].append(subject)
 
     def _owner(self, subject: Subject) -> str:
         if self.match == "formulation" and subject.cell is not None:
             return subject.cell.formulation
-        return subject.scan.cell
+        return subject.outline.cell
 
     def node(self, request: Request, state: State) -> Node:
         """Resolve a derived request at a state."""
@@ -128,7 +128,7 @@ class Resolver:
             naming_all = [s for s in found if request.is_fully_named(s.sample(request.phase))]
             found = naming_all if len(naming_all) == 1 else found
         if len(found) == 1:
-            own = found[0].scan.cell == state.cell
+            own = found[0].outline.cell == state.cell
             return ResultLeaf(
                 self.item(request, found[0]), "same cell" if own else "same formulation and cycle"
             )
@@ -143,16 +143,16 @@ class Resolver:
         elsewhen = cycle != state.cycle or half != state.half
         owner = self._owner(state.subjects[0])
         for subject in self._by_cell.get((owner, cycle), ()):
-            scan, labels = subject.scan, subject.segmentation
+            scan, labels = subject.outline, subject.labels
             if (
                 labels is not None
-                and can_answer(request, subject)
-                and query.scale in (None, str(scan.scale))
-                and query.mode in (None, str(scan.mode))
-                and query.domain in (None, str(labels.domain))
-                and half in (None, str(scan.state.half))
-                and (elsewhen or capacity_of(subject) in (None, state.capacity) or state.capacity is None)
+                and query.scale in (None, scan.scale)
+                and query.mode in (None, scan.mode)
+                and query.domain in (None, labels.domain)
+                and half in (None, scan.half)
+                and (elsewhen or scan.capacity in (None, state.capacity) or state.capacity is None)
                 and _trusts(query, labels.min_feature)
+                and can_answer(request, subject)
             ):
                 yield subject
 

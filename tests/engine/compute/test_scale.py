@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +46,16 @@ def fill(root: Path, cells: int) -> Catalog:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files of records that are opened, while nothing may touch a voxel."""
     seen: list[str] = []
-    plain = builtins.open
 
-    def counted(path: Any, *given: Any, **options: Any) -> Any:
-        seen.append(str(path))
-        return plain(path, *given, **options)
+    def counting(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(path: Any, *given: Any, **options: Any) -> Any:
+            seen.append(str(path))
+            return plain(path, *given, **options)
 
-    monkeypatch.setattr("builtins.open", counted)
+        return counted
+
+    monkeypatch.setattr("builtins.open", counting(builtins.open))
+    monkeypatch.setattr("os.open", counting(os.open))
     monkeypatch.setattr(CatalogStore, "open_volume", lambda *_, **__: pytest.fail("a volume was opened"))
     monkeypatch.setattr(zarr.Array, "__getitem__", lambda *_: pytest.fail("a voxel was read"))
     return seen
