@@ -23,6 +23,7 @@ app = group("compute", "Compute metrics.")
 class Matching(StrEnum):
     """Where the inputs of a derived metric may come from."""
 
+    SPECIMEN = "specimen"
     CELL = "cell"
     FORMULATION = "formulation"
 
@@ -39,7 +40,8 @@ MatchOption = Annotated[
     Matching,
     typer.Option(
         "--match",
-        help="Take the inputs of derived metrics from the same cell, or from any of its formulation.",
+        help="Take the inputs of derived metrics from the same specimen only, from the same cell (its specimen "
+        "first), or from any cell of its formulation (its own first).",
     ),
 ]
 Scheduler = Annotated[
@@ -97,7 +99,7 @@ def metric(
         names,
         where=parse_where(where),
         settings=_settings(settings),
-        match="formulation" if match is Matching.FORMULATION else "cell",
+        match=match.value,
         sensitivity=sensitivity,
     )
     if explain or dry_run:

@@ -416,7 +416,8 @@ class Catalog:
         settings
             Values of parameters, such as ``{"connectivity": 6}``.
         match
-            Whether inputs of a derived metric come from the same cell, or from any of its formulation.
+            Whether inputs of a derived metric come from the same specimen, from the same cell, or from any of its
+            formulation; nearer ones win.
 
         Returns
         -------

@@ -33,6 +33,8 @@ class ScanOutline(NamedTuple):
 
     id: str
     cell: str
+    specimen: str | None
+    """The piece that was imaged, where it is declared."""
     scale: str
     mode: str
     domain: str
@@ -77,6 +79,7 @@ class ScanOutline(NamedTuple):
         return cls(
             body["id"],
             body["cell"],
+            body.get("specimen"),
             body["scale"],
             body["mode"],
             body.get("domain") or str(Domain.CELL),

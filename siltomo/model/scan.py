@@ -201,6 +201,9 @@ class Scan(Record):
 
     cell: Annotated[Id, Ref("cell")]
     """The cell that was scanned."""
+    specimen: Id | None = None
+    """The piece of it that was imaged, such as a lamella or a capillary piece; scans of one specimen belong closer
+    together than those of one cell."""
     state: State
     """Where in its life the cell was."""
     scale: Scale

@@ -12,7 +12,15 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.compute.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.compute.sensitivity import find_variants
-from siltomo.engine.compute.subjects import Item, Subjects, base_item, base_items, find_subjects
+from siltomo.engine.compute.subjects import (
+    Item,
+    MakeItem,
+    Subject,
+    Subjects,
+    base_item,
+    base_items,
+    find_subjects,
+)
 from siltomo.engine.cycling.fields import CyclingFields, with_cycles
 from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
@@ -107,18 +115,21 @@ def _explain_row(row: Item | DerivedRow) -> Iterator[str]:
         yield f"  {columns['scan']} / {columns['segmentation'] or '-'}: {_fate(row)}"
         return
     yield f"  {row.state.words}:"
-    yield from _explain_node(row.node, "    ")
+    yield from _explain_node(row, row.node, "    ")
 
 
-def _explain_node(node: Node, indent: str) -> Iterator[str]:
+def _explain_node(row: DerivedRow, node: Node, indent: str) -> Iterator[str]:
     for name, found in node.inputs.items():
         if isinstance(found, Node):
             yield f"{indent}{name} <- {found.request.name}"
-            yield from _explain_node(found, indent + "  ")
+            yield from _explain_node(row, found, indent + "  ")
         elif isinstance(found, ResultLeaf):
             columns = found.item.subject.columns
             place = f"{columns['scan']} / {columns['segmentation']}"
-            yield f"{indent}{name} <- {found.item.request.name} of {place} ({found.match}): {_fate(found.item)}"
+            yield (
+                f"{indent}{name} <- {found.item.request.name} of {place} ({row.match_of(found)}): "
+                f"{_fate(found.item)}"
+            )
         elif isinstance(found, Missing):
             yield f"{indent}{name} <- missing: {found.reason}"
         else:
@@ -158,8 +169,8 @@ def make_plan(
     settings
         Values of parameters.
     match
-        Whether the inputs of a derived metric come from the same cell, or may come from any cell of the same
-        formulation in the same cycle and half-cycle.
+        Whether the inputs of a derived metric come from scans of one specimen, of the same cell, or may come from
+        any cell of the same formulation in the same cycle and half-cycle. Nearer ones win.
     sensitivity
         Whether to measure the variants of segmentations as well.
 
@@ -185,10 +196,7 @@ def _make_plan(
 ) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    cycling = CyclingFields(catalog)
-    resolver = Resolver(
-        subjects, lambda request, one: base_item(catalog, request, one), given, match, cycling
-    )
+    resolver = Resolver(subjects, _each_once(catalog), given, match, CyclingFields(catalog))
     rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
@@ -201,11 +209,25 @@ def _make_plan(
     return replace(plan, passes=(*(make_pass(group) for group in waiting.values()), *plain))
 
 
+def _each_once(catalog: Catalog) -> MakeItem:
+    """Make items of a catalog: that of a metric on a segmentation once, though many rows need it."""
+    made: dict[tuple[str, str], Item] = {}
+
+    def item(request: Request, subject: Subject) -> Item:
+        named = request.name, subject.labels.id if subject.labels else ""
+        found = made.get(named)
+        if found is None:
+            found = made[named] = base_item(catalog, request, subject)
+        return found
+
+    return item
+
+
 def _rows(
     catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver, where: Selection
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
-        return base_items(catalog, request, subjects)
+        return base_items(resolver.item, request, subjects)
     states = states_of(subjects.scans)
     if request.metric.states != "every state":
         states = ends_of(states, request.metric.states.removeprefix("end of "))

@@ -39,6 +39,7 @@ def _empty(request: Request, columns: Mapping[str, Any]) -> Row:
         "companions": {},
         "key": "",
         "reused": False,
+        "match": None,
         "inputs": [],
     }
 
@@ -78,6 +79,7 @@ def row_columns(row: Item | DerivedRow) -> dict[str, Any]:
     return {
         "formulation": same["formulation"] or state.formulation,
         "cell": state.cell,
+        "specimen": row.specimen,
         "scan": None,
         "scale": None,
         "mode": same["mode"],

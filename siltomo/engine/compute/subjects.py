@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -28,6 +28,7 @@ from siltomo.model import (
 
 __all__ = [
     "Item",
+    "MakeItem",
     "Subject",
     "Subjects",
     "base_item",
@@ -71,6 +72,7 @@ class Subject:
         return {
             "formulation": self.cell.formulation if self.cell else None,
             "cell": scan.cell,
+            "specimen": scan.specimen,
             "scan": scan.id,
             "scale": scan.scale,
             "mode": scan.mode,
@@ -192,7 +194,11 @@ def find_subjects(catalog: Catalog, where: Selection = everything) -> Subjects:
     return Subjects(scans, selected, tuple(every))
 
 
-def base_items(catalog: Catalog, request: Request, subjects: Subjects) -> Iterable[Item]:
+MakeItem = Callable[[Request, Subject], Item]
+"""Makes the row to come of a base metric on a segmentation."""
+
+
+def base_items(item: MakeItem, request: Request, subjects: Subjects) -> Iterable[Item]:
     """List the rows to come of a base metric: one for each segmentation with the phase, or why there is none."""
     by_scan = subjects.by_scan
     for alone in subjects.scans:
@@ -200,7 +206,7 @@ def base_items(catalog: Catalog, request: Request, subjects: Subjects) -> Iterab
         having = [subject for subject in here if _has_phase(request, subject)]
         able = [subject for subject in having if can_answer(request, subject)]
         for subject in able or having:
-            yield base_item(catalog, request, subject)
+            yield item(request, subject)
         if not having:
             yield Item(request, alone, status=Status.MISSING, reason=_why_missing(alone, here, request.phase))
 
