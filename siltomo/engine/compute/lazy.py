@@ -15,7 +15,8 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.compute.measuring import Found, pass_graph
+from siltomo.engine.compute.measuring import pass_graph
+from siltomo.engine.compute.outcomes import Found
 from siltomo.engine.compute.passes import Pass, PlainPass
 from siltomo.engine.compute.plan import Plan, make_plan
 from siltomo.engine.compute.resolve import DerivedRow
