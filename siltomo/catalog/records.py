@@ -76,7 +76,7 @@ class StoredRecord:
     """When this revision was written, in UTC."""
     seal: str
     """sha256 of the record."""
-    volume_text: bytes = b"null"
+    volume_text: str = "null"
     """What it says of its volume, as JSON."""
     removed: bool = False
     """Whether this revision says that the record is gone."""
@@ -130,16 +130,16 @@ def seal_record(
     return data, record
 
 
-def _spelled(volume: Mapping[str, Any] | None) -> bytes:
-    return b"null" if volume is None else canonical(volume)
+def _spelled(volume: Mapping[str, Any] | None) -> str:
+    return "null" if volume is None else canonical(volume).decode()
 
 
 _START = b'{"body":'
 _AFTER_BODY = b',"change":"'
 _ENVELOPE = re.compile(
-    rb',"change":"[0-9a-f]{22}","created":"([0-9TZ:-]+)","id":"([0-9a-z_-]+)","kind":"([a-z_]+)",'
-    rb'"prev":(?:null|"([0-9a-f]{64})"),"removed":(true|false),"revision":([1-9][0-9]*),'
-    rb'("sha256":"([0-9a-f]{64})",)"volume":(null|\{.*\})\}\n'
+    r',"change":"[0-9a-f]{22}","created":"([0-9TZ:-]+)","id":"([0-9a-z_-]+)","kind":"([a-z_]+)",'
+    r'"prev":(?:null|"([0-9a-f]{64})"),"removed":(true|false),"revision":([1-9][0-9]*),'
+    r'("sha256":"([0-9a-f]{64})",)"volume":(null|\{.*\})\}\n'
 )
 """What stands around the body of a record, in the one spelling that there is."""
 
@@ -162,25 +162,16 @@ def _sealed(data: bytes) -> StoredRecord | None:
     most are looked at for a few of their fields.
     """
     # no text holds this spelling (its quotes have a backslash), and what follows the body has one "change"
-    found = _ENVELOPE.fullmatch(data, data.rfind(_AFTER_BODY))
+    at = data.rfind(_AFTER_BODY)
+    found = _ENVELOPE.fullmatch(data[at:].decode("ascii", "replace")) if at > 0 else None
     if found is None or not data.startswith(_START) or len(data) > MAX_BYTES:
         return None
     created, id_, kind, prev, removed, revision, _, digest, volume = found.groups()
-    rest = data[: found.start(7)] + data[found.end(7) : -1]
-    seal = digest.decode()
-    if hashlib.sha256(rest).hexdigest() != seal:
+    rest = data[: at + found.start(7)] + data[at + found.end(7) : -1]
+    if hashlib.sha256(rest).hexdigest() != digest:
         return None
-    return StoredRecord(
-        kind.decode(),
-        id_.decode(),
-        int(revision),
-        data[len(_START) : found.start()],
-        created.decode(),
-        seal,
-        volume,
-        removed == b"true",
-        None if prev is None else prev.decode(),
-    )
+    text, gone = data[len(_START) : at], removed == "true"
+    return StoredRecord(kind, id_, int(revision), text, created, digest, volume, gone, prev)
 
 
 def _parsed(data: bytes, where: str) -> StoredRecord:
@@ -268,8 +259,9 @@ class Shelf:
 
     def histories(self, kind: str) -> Iterator[tuple[str, list[int]]]:
         """Yield every id that has a record of this kind with its revisions, both ascending."""
+        first = [record_name(1)]
         for id_, names in self._fs.folders(self._layout.records / kind):
-            revisions = [r for name in names if (r := revision_of(name)) is not None]
+            revisions = [1] if names == first else [r for n in names if (r := revision_of(n)) is not None]
             if revisions and is_id(id_):
                 yield id_, revisions
 
