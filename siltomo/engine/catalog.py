@@ -404,6 +404,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        sensitivity: bool = False,
     ) -> xr.Dataset:
         """Return a metric over the catalog, computed when asked; no voxel is read.
 
@@ -418,6 +419,8 @@ class Catalog:
         match
             Whether inputs of a derived metric come from the same specimen, from the same cell, or from any of its
             formulation; nearer ones win.
+        sensitivity
+            Whether to measure the variants of segmentations too: how far results move with them.
 
         Returns
         -------
@@ -442,7 +445,10 @@ class Catalog:
         from siltomo.engine.compute.lazy import metric_dataset
         from siltomo.engine.select import parse_where
 
-        return metric_dataset(self, name, where=parse_where(where), settings=settings, match=match)
+        selected = parse_where(where)
+        return metric_dataset(
+            self, name, where=selected, settings=settings, match=match, sensitivity=sensitivity
+        )
 
     def compute(
         self,
@@ -450,6 +456,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        sensitivity: bool = False,
     ) -> pd.DataFrame:
         """Compute metrics and return their rows, one number each: ``siltomo compute metric`` from Python.
 
@@ -463,7 +470,8 @@ class Catalog:
         from siltomo.engine.export.results import long_rows
         from siltomo.engine.select import parse_where
 
-        plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match)
+        selected = parse_where(where)
+        plan = make_plan(self, names, where=selected, settings=settings, match=match, sensitivity=sensitivity)
         return pd.DataFrame(long_rows(run_plan(self, plan)))
 
 
