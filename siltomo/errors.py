@@ -64,7 +64,9 @@ class Amend:
     advice: str = ""
     """What to do first, in words, where a command alone does not mend it."""
     drop: tuple[str, ...] = ()
-    """Options to leave out."""
+    """Options to leave out, each with its value."""
+    drop_flags: tuple[str, ...] = ()
+    """Options without a value to leave out."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables to set."""
 

@@ -2,6 +2,7 @@
 
 from siltomo.catalog.content import ContentHasher, content_of
 from siltomo.catalog.damage import Damage
+from siltomo.catalog.elsewhere import Elsewhere
 from siltomo.catalog.faults import voxel_faults
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.records import StoredRecord, VolumeRef
@@ -13,6 +14,7 @@ __all__ = [
     "CatalogStore",
     "ContentHasher",
     "Damage",
+    "Elsewhere",
     "FileSystem",
     "LabelClass",
     "Recovered",

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from siltomo.catalog.content import Planes
-from siltomo.catalog.layout import IMAGE, LABELS, MANIFEST, RECORD, SIZES
+from siltomo.catalog.elsewhere import Elsewhere
+from siltomo.catalog.layout import ELSEWHERE, IMAGE, LABELS, MANIFEST, RECORD, SIZES
 from siltomo.catalog.manifest import FileFact, bag_problems, manifest_texts, volume_files
 from siltomo.catalog.records import VolumeRef
 from siltomo.catalog.transactions import Transaction
-from siltomo.catalog.volume_writer import Progress, compare_with_source, write_volume
+from siltomo.catalog.volume_writer import (
+    Progress,
+    compare_with_source,
+    survey_volume,
+    write_volume,
+)
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec
 from siltomo.errors import DamagedError
 
-__all__ = ["fill_bag", "fill_file_bag"]
+__all__ = ["fill_bag", "fill_file_bag", "fill_reference_bag"]
 
 
 def fill_bag(
@@ -84,6 +91,29 @@ def fill_file_bag(transaction: Transaction, id_: str, files: Mapping[str, bytes]
     digest = hashlib.sha256(sums).hexdigest()
     size = sum(fact.size for fact in facts.values())
     return VolumeRef(transaction.bag_name(id_), "", digest, digest, (0, 0, 0), "", 0, size)
+
+
+def fill_reference_bag(
+    transaction: Transaction,
+    id_: str,
+    spec: VolumeSpec,
+    planes: Planes,
+    elsewhere: Elsewhere,
+    *,
+    progress: Progress | None,
+) -> tuple[VolumeRef, VolumeFacts]:
+    """Write a bag that says where a volume lies, after reading all of it where it lies."""
+    facts = survey_volume(spec, planes, levels=len(elsewhere.arrays), progress=progress)
+    kept = fill_file_bag(transaction, id_, {ELSEWHERE: elsewhere.to_bytes()})
+    volume = replace(
+        kept,
+        path=ELSEWHERE,
+        content=facts.content,
+        shape=facts.shape,
+        dtype=facts.dtype.name,
+        levels=facts.levels,
+    )
+    return volume, facts
 
 
 def _check_name(name: str) -> None:

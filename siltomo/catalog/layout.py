@@ -9,6 +9,7 @@ from pathlib import Path
 
 __all__ = [
     "COPY",
+    "ELSEWHERE",
     "IMAGE",
     "LABELS",
     "MANIFEST",
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 IMAGE, LABELS = "image.ome.zarr", "labels.ome.zarr"
+ELSEWHERE = "elsewhere.json"
+"""The file of a bag that says where a volume lies that was not copied, and what its files were."""
 MANIFEST, SIZES, RECORD, COPY = "manifest-sha256.txt", "manifest-size.txt", "record.json", "copy.json"
 _REVISION = re.compile(r"([0-9]{6})\.json")
 _COPY = re.compile(r"([0-9]{6})\.([0-9a-f]{22})\.json")

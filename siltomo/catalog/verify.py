@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siltomo.catalog.damage import BACKUP, Damage, relative, stray, words
+from siltomo.catalog.elsewhere import Elsewhere, problems_elsewhere
 from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.histories import Histories
 from siltomo.catalog.ids import is_kind
-from siltomo.catalog.layout import RECORD, Layout
+from siltomo.catalog.layout import ELSEWHERE, RECORD, Layout
 from siltomo.catalog.manifest import bag_problems, is_litter, read_manifest
 from siltomo.catalog.marker import COPIES_SINCE
 from siltomo.catalog.records import Shelf, StoredRecord, read_copy
@@ -130,11 +131,26 @@ def _check_bag(
         yield damage(Path(error.where), error.message, lost, "siltomo catalog repair")
         return
     # plain files carry no checksums of their own, and are small
-    for path, what in bag_problems(fs, bag, files, full=full or not record.volume.levels):
+    plain = record.volume.path in ("", ELSEWHERE)
+    for path, what in bag_problems(fs, bag, files, full=full or plain):
         if path in files:
             yield damage(bag / path, what, _what_is_lost(fs, bag, path))
         else:
             yield damage(bag / path, what, "nothing", f"move {relative(layout, bag / path)} away")
+    if record.volume.path == ELSEWHERE:
+        yield from _check_elsewhere(fs, record, bag, full=full)
+
+
+def _check_elsewhere(fs: FileSystem, record: StoredRecord, bag: Path, *, full: bool) -> Iterator[Damage]:
+    """Report what is no longer as it was of a volume that is read where it lies."""
+    try:
+        volume = Elsewhere.from_bytes(fs.read(bag / ELSEWHERE))
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # reported as a file of the bag
+    lost = "voxels that are not in this catalog, which keeps their digests only"
+    restore = f"put the files of {volume.root} back as they were, or remove {record.kind} {record.id} and add it again"
+    for path, what in problems_elsewhere(volume, full=full):
+        yield Damage(record.kind, record.id, str(path), what, lost, restore)
 
 
 def _what_is_lost(fs: FileSystem, bag: Path, path: str) -> str:

@@ -17,7 +17,7 @@ from siltomo.catalog.pyramid import halve
 from siltomo.catalog.volumes import LevelPlan, VolumeFacts, VolumeSpec, plan_levels
 from siltomo.errors import DamagedError
 
-__all__ = ["Progress", "compare_with_source", "write_volume"]
+__all__ = ["Progress", "compare_with_source", "survey_volume", "write_volume"]
 
 Progress = Callable[[int, int], None]
 """Called with the planes done and all planes."""
@@ -83,6 +83,24 @@ def write_volume(
     return facts, {
         f"{start}{key}": fact for start, one in stores.items() for key, fact in one.written.items()
     }
+
+
+def survey_volume(
+    spec: VolumeSpec, planes: Planes, *, levels: int, progress: Progress | None = None
+) -> VolumeFacts:
+    """Read all planes of a volume that is stored already, and return what they hold.
+
+    Raises
+    ------
+    BadInputError
+        When the source does not give what the spec states.
+    """
+    survey = _Survey(spec)
+    for start, stop in plane_batches(spec.shape, spec.dtype):
+        survey.update(checked_planes(planes, start, stop, spec.shape, spec.dtype))
+        if progress is not None:
+            progress(stop, spec.shape[0])
+    return survey.facts(levels=levels)
 
 
 def compare_with_source(array: Any, content: str) -> None:

@@ -21,10 +21,24 @@ from siltomo.catalog.filesystem import FileSystem
 from siltomo.catalog.manifest import FileFact
 from siltomo.errors import DamagedError
 
-__all__ = ["CheckedStore", "StagedStore"]
+__all__ = ["CheckedStore", "ForeignStore", "StagedStore", "open_level"]
 
 
-class StagedStore(LocalStore):
+class _Store(LocalStore):
+    """A zarr store over a :class:`FileSystem`, which need not be a disk."""
+
+    def __init__(self, root: Path, fs: FileSystem, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._fs = fs
+        # opening looks for a folder, or makes one: a bucket has none
+        self._is_open = not fs.is_disk
+
+    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
+        if self._fs.is_disk:
+            await super()._open(mode=mode)
+
+
+class StagedStore(_Store):
     """Writes each key once, through the :class:`FileSystem`, synced, and keeps its size and digest.
 
     A shard that is written twice, or read back to be completed, would be a bug of ours that loses voxels
@@ -32,8 +46,7 @@ class StagedStore(LocalStore):
     """
 
     def __init__(self, root: Path, fs: FileSystem) -> None:
-        super().__init__(root)
-        self._fs = fs
+        super().__init__(root, fs)
         self.written: dict[str, FileFact] = {}
 
     def put(self, key: str, data: bytes | memoryview) -> None:
@@ -46,12 +59,6 @@ class StagedStore(LocalStore):
         self._fs.protect(path)
         self._fs.fsync(path)
         self.written[key] = FileFact(len(data), hashlib.sha256(data).hexdigest())
-
-    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
-        if self._fs.is_disk:
-            await super()._open(mode=mode)
-        else:
-            self._is_open = True
 
     async def exists(self, key: str) -> bool:
         """Return whether we wrote a key: nobody else writes here."""
@@ -101,7 +108,7 @@ class StagedStore(LocalStore):
         raise RuntimeError(f"{key} is deleted while it is written: empty chunks must be written")
 
 
-class CheckedStore(LocalStore):
+class CheckedStore(_Store):
     """Reads a volume, and raises where plain zarr would read a lost or cut file as zeros.
 
     A file of the list must exist with its size; metadata must also have its digest, since no checksum
@@ -109,8 +116,8 @@ class CheckedStore(LocalStore):
     """
 
     def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
-        super().__init__(root, read_only=True)
-        self._files, self._fs = files, fs
+        super().__init__(root, fs, read_only=True)
+        self._files = files
         self._sound: set[str] = set()
 
     def with_read_only(self, read_only: bool = False) -> Self:
@@ -150,12 +157,6 @@ class CheckedStore(LocalStore):
     ) -> Buffer | None:
         return _fetch(self._fs, self.root / key, prototype, byte_range) if self._check(key) else None
 
-    async def _open(self, *, mode: AccessModeLiteral | None = None) -> None:
-        if self._fs.is_disk:
-            await super()._open(mode=mode)
-        else:
-            self._is_open = True
-
     async def exists(self, key: str) -> bool:
         """Return whether the volume has a key."""
         return key in self._files
@@ -175,6 +176,25 @@ class CheckedStore(LocalStore):
     ) -> list[Buffer | None]:
         """Read parts of files, once they are known to be whole."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+
+class ForeignStore(CheckedStore):
+    """Reads a volume of others where it lies, each file only if it is what it was when it was registered.
+
+    Their chunks need not carry a checksum, so each file is compared with its digest when it is first read.
+    """
+
+    def __init__(self, root: Path, files: dict[str, FileFact], fs: FileSystem) -> None:
+        super().__init__(root, files, fs)
+        self._proved: set[str] = set()
+
+    def _check(self, key: str) -> bool:
+        there = super()._check(key)
+        if there and key not in self._proved:
+            if self._fs.sha256(self.root / key) != self._files[key].sha256:
+                raise _damaged(self.root / key, "a file of the volume was changed since it was registered")
+            self._proved.add(key)
+        return there
 
 
 def _fetch(

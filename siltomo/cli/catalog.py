@@ -66,6 +66,13 @@ ScanId = Annotated[str, typer.Argument(help="Id of a scan.", show_default=False)
 Kind = Annotated[
     str | None, _option("--kind", "Kind of record (scan, segmentation, cell, formulation, study, ...).")
 ]
+ByReference = Annotated[
+    bool,
+    typer.Option(
+        "--by-reference",
+        help="Leave the voxels of an OME-Zarr where they are; the catalog keeps digests, and cannot mend them.",
+    ),
+]
 Pattern = Annotated[
     str | None,
     _option(
@@ -99,6 +106,7 @@ def add(
     dataset: Dataset = None,
     prefix: Prefix = None,
     allow_gaps: AllowGaps = False,
+    by_reference: ByReference = False,
     voxel_from: VoxelFrom = None,
     title: Title = None,
     notes: Notes = None,
@@ -141,6 +149,7 @@ def add(
             voxel_from=None if voxel_from is None else str(voxel_from),
             member=dataset or prefix,
             allow_gaps=allow_gaps,
+            by_reference=by_reference,
             dry_run=dry_run,
         )
     order = ScanOrder(
@@ -148,6 +157,7 @@ def add(
         fields={**fields, "state": state, "acquisition": acquisition},
         voxel_size=None if voxel_size is None else read_voxel_size(voxel_size),
         trust_voxel=None if voxel_from is None else str(voxel_from),
+        by_reference=by_reference,
     )
     with mending(), progress_bar(f"registering {path.name}") as progress:
         done = add_scan(the_catalog(), order, dry_run=dry_run, progress=progress)

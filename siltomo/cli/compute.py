@@ -20,6 +20,12 @@ __all__ = ["app"]
 app = group("compute", "Compute metrics.")
 
 
+class Place(StrEnum):
+    """Where metrics are measured."""
+
+    COMMON = "common"
+
+
 class Matching(StrEnum):
     """Where the inputs of a derived metric may come from."""
 
@@ -42,6 +48,14 @@ MatchOption = Annotated[
         "--match",
         help="Take the inputs of derived metrics from the same specimen only, from the same cell (its specimen "
         "first), or from any cell of its formulation (its own first).",
+    ),
+]
+WithinOption = Annotated[
+    Place | None,
+    typer.Option(
+        "--within",
+        help="common: only what all scans of a series show, after segment register.",
+        show_default=False,
     ),
 ]
 Scheduler = Annotated[
@@ -75,6 +89,7 @@ def metric(
     dry_run: DryRun = False,
     match: MatchOption = Matching.CELL,
     sensitivity: Sensitivity = False,
+    within: WithinOption = None,
     scheduler: Scheduler = None,
     output: Output = None,
 ) -> Reply:
@@ -101,6 +116,7 @@ def metric(
         settings=_settings(settings),
         match=match.value,
         sensitivity=sensitivity,
+        within="common" if within is Place.COMMON else None,
     )
     if explain or dry_run:
         return _plan_reply(plan)

@@ -24,6 +24,7 @@ def add_scans_of(
     voxel_from: str | None,
     member: str | None,
     allow_gaps: bool,
+    by_reference: bool,
     dry_run: bool,
 ) -> Reply:
     """Register all scans of a folder; the odd ones are told below the table."""
@@ -38,6 +39,7 @@ def add_scans_of(
         trust_voxel=voxel_from,
         member=member,
         allow_gaps=allow_gaps,
+        by_reference=by_reference,
     )
     with progress_bar(f"registering {folder.name}") as progress:
         found = add_folder(the_catalog(), order, dry_run=dry_run, progress=progress)

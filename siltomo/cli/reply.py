@@ -86,6 +86,8 @@ def amended(arguments: Sequence[str], change: Amend) -> str:
     "siltomo catalog add 'a b.tif' --cell zn1 --prefix 'op 1'"
     >>> amended(["catalog", "add", "x", "--id", "one"], Amend({"--id": "two"}))
     'siltomo catalog add x --id two'
+    >>> amended(["report", "--all", "op1"], Amend(drop_flags=("--all",)))
+    'siltomo report op1'
     """
     left: list[str] = []
     gone = {*change.options, *change.drop}
@@ -95,6 +97,8 @@ def amended(arguments: Sequence[str], change: Amend) -> str:
             skip = False
         elif argument in gone:
             skip = change.options.get(argument, "value") != ""
+        elif argument in change.drop_flags:
+            continue
         elif argument.split("=")[0] not in gone:
             left.append(argument)
     for option, value in change.options.items():

@@ -45,7 +45,7 @@ def report(
     from siltomo.report.page import write_report
 
     if scan and every:
-        raise UsageError("--all and ids of scans exclude each other", fix=Amend({}, drop=("--all",)))
+        raise UsageError("--all and ids of scans exclude each other", fix=Amend(drop_flags=("--all",)))
     check_output(output, (".html",))
     catalog = the_catalog()
     checked = None

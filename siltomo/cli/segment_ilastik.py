@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from siltomo.cli.reply import Reply, table
 from siltomo.cli.segment import app
 
 __all__: list[str] = []
+
+
+class Source(StrEnum):
+    """What ilastik exports."""
+
+    PROBABILITIES = "probabilities"
+    FEATURES = "features"
+
 
 Scan = Annotated[str, typer.Argument(help="Id of the scan that was classified.", show_default=False)]
 Scans = Annotated[list[str], typer.Argument(help="Ids of scans.", show_default=False)]
@@ -34,6 +43,9 @@ MinFeature = Annotated[
 Folder = Annotated[
     Path,
     typer.Option("-o", "--output", help="Folder that ilastik writes its exports to.", show_default=False),
+]
+ExportSource = Annotated[
+    Source, typer.Option("--source", help="What to export; features are for the step classify.")
 ]
 
 
@@ -87,9 +99,12 @@ def import_ilastik(
 
 
 @command(app, "ilastik-command")
-def ilastik_command(scans: Scans, project: TheProject, output: Folder) -> Reply:
+def ilastik_command(
+    scans: Scans, project: TheProject, output: Folder, source: ExportSource = Source.PROBABILITIES
+) -> Reply:
     """Print the command that runs ilastik on scans without its window; siltomo does not run it."""
     from siltomo.engine.intake import ilastik
 
-    words = ilastik.ilastik_command(the_catalog(), scans, project, output)
+    named = source.value.capitalize()
+    words = ilastik.ilastik_command(the_catalog(), scans, project, output, export=named)
     return Reply({"command": words, "scans": scans}, words)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from siltomo.engine.compute.windows import Within
     from siltomo.engine.cycling.access import Cycling
     from siltomo.engine.join.join import Join
     from siltomo.engine.segment.segmenting import Segmented
@@ -405,6 +406,7 @@ class Catalog:
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
         sensitivity: bool = False,
+        within: Within | None = None,
     ) -> xr.Dataset:
         """Return a metric over the catalog, computed when asked; no voxel is read.
 
@@ -421,6 +423,8 @@ class Catalog:
             formulation; nearer ones win.
         sensitivity
             Whether to measure the variants of segmentations too: how far results move with them.
+        within
+            ``"common"``: measure only what all scans of a registered series show, as ``compute metric --within``.
 
         Returns
         -------
@@ -445,9 +449,14 @@ class Catalog:
         from siltomo.engine.compute.lazy import metric_dataset
         from siltomo.engine.select import parse_where
 
-        selected = parse_where(where)
         return metric_dataset(
-            self, name, where=selected, settings=settings, match=match, sensitivity=sensitivity
+            self,
+            name,
+            where=parse_where(where),
+            settings=settings,
+            match=match,
+            sensitivity=sensitivity,
+            within=within,
         )
 
     def compute(
@@ -457,6 +466,7 @@ class Catalog:
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
         sensitivity: bool = False,
+        within: Within | None = None,
     ) -> pd.DataFrame:
         """Compute metrics and return their rows, one number each: ``siltomo compute metric`` from Python.
 
@@ -471,7 +481,15 @@ class Catalog:
         from siltomo.engine.select import parse_where
 
         selected = parse_where(where)
-        plan = make_plan(self, names, where=selected, settings=settings, match=match, sensitivity=sensitivity)
+        plan = make_plan(
+            self,
+            names,
+            where=selected,
+            settings=settings,
+            match=match,
+            sensitivity=sensitivity,
+            within=within,
+        )
         return pd.DataFrame(long_rows(run_plan(self, plan)))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from siltomo.errors import Amend, FormatError, UnitError
 from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, plain_text
+from siltomo.importers.border import border, plain_text, refused
 from siltomo.importers.calibration import is_uncalibrated, length_unit
 from siltomo.importers.packed_blocks import PackedBlock, packed_block
 from siltomo.importers.raw_blocks import RawBlock, header_floats, header_ints
@@ -113,10 +113,6 @@ def import_avizo(source: Source, /) -> ImportedVolume:
     )
 
 
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
-
-
 def _read_header(path: Path) -> tuple[str, str, int]:
     """Return the kind of file, the header's text, and where the data sections begin."""
     with path.open("rb") as file:
@@ -124,7 +120,7 @@ def _read_header(path: Path) -> tuple[str, str, int]:
     first = _FIRST.match(head)
     end = re.search(rb"\n@\d{1,6}\s*\n", head)
     if first is None or end is None:
-        raise _refused(path, f"has no data section within its first {size_words(MAX_HEADER)}")
+        raise refused(path, f"has no data section within its first {size_words(MAX_HEADER)}")
     return (first[1] or b"ASCII").decode(), head[: end.start() + 1].decode("latin-1"), end.start() + 1
 
 
@@ -142,26 +138,26 @@ def _chosen(header: str, source: Source) -> _Data:
             fix=Amend({"--dataset": names[0]}),
         )
     why = f"has no field '{plain_text(source.member, 40)}'" if source.member else "holds no lattice of voxels"
-    raise _refused(source.path, f"{why} (surfaces and point sets are no volumes)", AS_TIFF)
+    raise refused(source.path, f"{why} (surfaces and point sets are no volumes)", AS_TIFF)
 
 
 def _lattice(header: str, path: Path) -> tuple[int, int, int]:
     found = _LATTICE.findall(header)
     if len(found) != 1:
-        raise _refused(path, f"defines {len(found)} lattices; one is read", AS_TIFF)
+        raise refused(path, f"defines {len(found)} lattices; one is read", AS_TIFF)
     kind = _COORDINATES.search(header)
     if kind is not None and kind[1] != "uniform":
-        raise _refused(path, f"its lattice is '{plain_text(kind[1], 40)}'; uniform ones are read", AS_TIFF)
+        raise refused(path, f"its lattice is '{plain_text(kind[1], 40)}'; uniform ones are read", AS_TIFF)
     x, y, z = header_ints(found[0], 3, "Lattice", path)
     return check_shape((z, y, x), path)
 
 
 def _stored_type(first: str, data: _Data, path: Path) -> np.dtype[Any]:
     if first == "ASCII":
-        raise _refused(path, "keeps its voxels as text", "in Avizo: save it as AmiraMesh binary")
+        raise refused(path, "keeps its voxels as text", "in Avizo: save it as AmiraMesh binary")
     if data.kind not in TYPES or data.components not in ("", "1"):
         said = data.kind + (f"[{data.components}]" if data.components else "")
-        raise _refused(path, f"has voxels of type {plain_text(said, 40)}; one number each is read", AS_TIFF)
+        raise refused(path, f"has voxels of type {plain_text(said, 40)}; one number each is read", AS_TIFF)
     return np.dtype(TYPES[data.kind]).newbyteorder("<" if first.endswith("LITTLE-ENDIAN") else ">")
 
 
@@ -171,7 +167,7 @@ def _section(path: Path, ends: int, section: str) -> int:
         file.seek(ends)
         marker = file.readline(64)
         if marker.strip() != f"@{section}".encode():
-            raise _refused(path, f"its field is not in the first data section (@{section})", AS_TIFF)
+            raise refused(path, f"its field is not in the first data section (@{section})", AS_TIFF)
         return file.tell()
 
 
@@ -181,12 +177,12 @@ def _block(
     if data.packing:
         if data.packing not in PACKED or not data.length:
             said = plain_text(data.packing, 30)
-            raise _refused(path, f"is packed as '{said}'; read are {' and '.join(PACKED)}", AS_TIFF)
+            raise refused(path, f"is packed as '{said}'; read are {' and '.join(PACKED)}", AS_TIFF)
         return packed_block(path, offset, stored, shape, method=PACKED[data.packing], packed=int(data.length))
     needed = int(np.prod(shape, dtype=object)) * stored.itemsize
     held = path.stat().st_size - offset
     if held < needed:
-        raise _refused(
+        raise refused(
             path, f"the file is cut: it declares {size_words(needed)} of voxels and holds {size_words(held)}"
         )
     return RawBlock(path, offset, stored, shape)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siltomo.units import Quantity
 
-__all__ = ["ImportedVolume", "PlaneReader", "Source", "VolumeImporter"]
+__all__ = ["ImportedVolume", "PlaneReader", "Source", "VolumeImporter", "ZarrInPlace"]
 
 PlaneReader = Callable[[int, int], NDArray[Any]]
 """Read the planes ``start`` to ``stop`` (excluded) as an array of shape (stop - start, y, x)."""
@@ -27,6 +27,19 @@ class Source:
     """The stack of a folder (its name before the slice number), or the dataset of an HDF5 file."""
     allow_gaps: bool = False
     """Take a stack whose slices are not all there; the missing planes are listed and read as zero."""
+
+
+@dataclass(frozen=True)
+class ZarrInPlace:
+    """What a catalog needs to know of a Zarr image that it is to read where it lies."""
+
+    root: Path
+    arrays: tuple[str, ...]
+    """Its arrays by their path in the image, full resolution first, each half the one before."""
+    leading: int
+    """Axes of one element before z."""
+    files: tuple[Path, ...]
+    """All files of these arrays."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,8 @@ class ImportedVolume:
     """Planes that no file holds (read as zero), only with ``Source.allow_gaps``."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What else the file says, in its own words, such as a description or a date."""
+    in_place: ZarrInPlace | str = "only an OME-Zarr can be read where it lies"
+    """How to read it without a copy, or why that cannot be."""
     warnings: tuple[str, ...] = ()
     """What the user should know, such as a unit that was taken as "not calibrated"."""
 

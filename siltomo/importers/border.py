@@ -10,7 +10,7 @@ from pathlib import Path
 
 from siltomo.errors import Amend, FormatError, NotFoundError, SiltomoError
 
-__all__ = ["DAMAGED", "border", "log_lines", "plain_text"]
+__all__ = ["DAMAGED", "border", "log_lines", "plain_text", "refused"]
 
 MAX_TEXT = 500
 DAMAGED = Amend(advice="copy the file again from where it was made, or save it again with the same program")
@@ -26,6 +26,11 @@ def plain_text(text: object, limit: int = MAX_TEXT) -> str:
     """
     kept = "".join(c if c.isprintable() else " " for c in str(text)[: limit + 1]).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def refused(path: Path, why: str, advice: str = "") -> FormatError:
+    """Return the error of a file that cannot be taken, and what to do about it; without advice it is damaged."""
+    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siltomo.errors import Amend, FormatError, MissingPartError
+from siltomo.errors import MissingPartError
 from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, log_lines, plain_text
+from siltomo.importers.border import border, log_lines, plain_text, refused
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
 from siltomo.importers.slices import group_slices
 from siltomo.importers.stacks import check_file, check_numbers, chosen_stack, gap_warning
@@ -124,15 +124,15 @@ def _frames(
         if first is None:
             first, facts = (size, stored, file), words
         if folder.is_dir() and count > 1:
-            raise _refused(file, f"holds {count} frames; in a folder of slices each file holds one")
+            raise refused(file, f"holds {count} frames; in a folder of slices each file holds one")
         if (size, stored) != first[:2]:
-            raise _refused(
+            raise refused(
                 file,
                 f"is {size[0]}×{size[1]} {stored}, {first[2].name} is {first[0][0]}×{first[0][1]} {first[1]}",
             )
         frames += [_Frame(file, n) for n in range(count)]
     if first is None:
-        raise _refused(folder, "holds no EDF slice")
+        raise refused(folder, "holds no EDF slice")
     return frames, first[0], first[1], facts
 
 
@@ -145,18 +145,18 @@ def _header(file: Path) -> tuple[int, tuple[int, int], np.dtype[Any], dict[str, 
         held = file.stat().st_size
     keys = {key.upper() for header in headers for key in header}
     if "EDF_BINARYFILENAME" in keys:
-        raise _refused(file, "keeps its voxels in another file", "save the frames with their voxels inside")
+        raise refused(file, "keeps its voxels in another file", "save the frames with their voxels inside")
     packed = [str(v) for h in headers for k, v in h.items() if k.upper() == "COMPRESSION"]
     if any(word.upper() not in ("NONE", "NO", "") for word in packed):
-        raise _refused(file, f"is packed ({plain_text(packed[0], 30)})", "save it again unpacked")
+        raise refused(file, f"is packed ({plain_text(packed[0], 30)})", "save it again unpacked")
     if len(shapes) != 1 or len(types) != 1 or len(headers) > MAX_FRAMES:
-        raise _refused(file, f"its {len(headers)} frames differ in shape or type")
+        raise refused(file, f"its {len(headers)} frames differ in shape or type")
     shape, stored = shapes.pop(), types.pop()
     if len(shape) != 2 or min(shape) < 1:
-        raise _refused(file, f"its frames have the shape {shape}")
+        raise refused(file, f"its frames have the shape {shape}")
     needed = len(headers) * math.prod(shape) * stored.itemsize
     if needed > held:
-        raise _refused(file, f"the file is cut: its header declares {needed} bytes of voxels, it has {held}")
+        raise refused(file, f"the file is cut: its header declares {needed} bytes of voxels, it has {held}")
     sizes = {
         k: plain_text(v, 60) for k, v in headers[0].items() if "size" in k.lower() and k.lower() != "size"
     }
@@ -176,11 +176,7 @@ def _opened(file: Path) -> Iterator[Any]:
         finally:
             image.close()
     if image.incomplete_file or lines:
-        raise _refused(file, f"is damaged: {'; '.join(lines)[:200] or 'its last frame is incomplete'}")
-
-
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
+        raise refused(file, f"is damaged: {'; '.join(lines)[:200] or 'its last frame is incomplete'}")
 
 
 @dataclass(frozen=True)

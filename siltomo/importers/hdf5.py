@@ -23,7 +23,7 @@ from siltomo.importers.nabu import nabu_voxel_size
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
 from siltomo.units import Quantity
 
-__all__ = ["import_hdf5", "recognises"]
+__all__ = ["axis_keys", "import_hdf5", "recognises"]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 SIZE_NAME = re.compile(
@@ -172,7 +172,7 @@ def _axes(dataset: h5py.Dataset, where: str) -> Axes:
     """Find z, y and x among the axes of a dataset."""
     if dataset.shape is None or dataset.ndim < 2:
         check_shape(dataset.shape or (), where)
-    keys = _axis_keys(dataset, where)
+    keys = axis_keys(dataset, where)
     if keys is None:
         return _axes_by_size(dataset, where)
     tall = [(key, n) for key, n in zip(keys, dataset.shape, strict=True) if key not in "zyx" and n > 1]
@@ -214,7 +214,7 @@ def _axes_by_size(dataset: h5py.Dataset, where: str) -> Axes:
     return Axes(dataset.ndim, kept[0], kept[1], kept[2], said)
 
 
-def _axis_keys(dataset: h5py.Dataset, where: str) -> list[str] | None:
+def axis_keys(dataset: h5py.Dataset, where: str) -> list[str] | None:
     """Return the letters of the axes from ilastik's axistags or dimension labels, None without them."""
     text = dataset.attrs.get("axistags")
     if text is None:

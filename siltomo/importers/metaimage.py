@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from siltomo.errors import Amend, FormatError
 from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, plain_text
+from siltomo.importers.border import border, plain_text, refused
 from siltomo.importers.packed_blocks import PackedBlock, packed_block
 from siltomo.importers.raw_blocks import RawBlock, beside, header_floats, header_ints, raw_block
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
@@ -83,9 +82,9 @@ def import_metaimage(source: Source, /) -> ImportedVolume:
     with border(path, "its MetaImage header"):
         header = _read_header(path)
     if header.word("NDims") != "3":
-        raise _refused(path, f"has {plain_text(header.word('NDims'), 20) or 'no'} dimensions; a volume has 3")
+        raise refused(path, f"has {plain_text(header.word('NDims'), 20) or 'no'} dimensions; a volume has 3")
     if header.word("ElementNumberOfChannels") not in ("", "1"):
-        raise _refused(path, f"has {plain_text(header.word('ElementNumberOfChannels'), 20)} channels")
+        raise refused(path, f"has {plain_text(header.word('ElementNumberOfChannels'), 20)} channels")
     x, y, z = header_ints(header.word("DimSize"), 3, "DimSize", path)
     shape = check_shape((z, y, x), path)
     stored = _stored_type(header, path)
@@ -111,10 +110,6 @@ def import_metaimage(source: Source, /) -> ImportedVolume:
     )
 
 
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
-
-
 def _read_header(path: Path) -> _Header:
     """Read ``key = value`` lines up to ``ElementDataFile``, which is the last one."""
     fields: dict[str, str] = {}
@@ -131,20 +126,20 @@ def _read_header(path: Path) -> _Header:
         name = key.strip().lower()
         if not equals or name in fields:
             said = f"'{plain_text(key, 40)}' " + ("is given twice" if name in fields else "has no value")
-            raise _refused(path, f"its header is no MetaImage header: {said}")
+            raise refused(path, f"its header is no MetaImage header: {said}")
         fields[name] = value.strip()
         if name == "elementdatafile":
             return _Header(fields, at)
-    raise _refused(path, "its header ends without ElementDataFile")
+    raise refused(path, "its header ends without ElementDataFile")
 
 
 def _stored_type(header: _Header, path: Path) -> np.dtype[np.generic]:
     name = header.word("ElementType").upper()
     if name not in TYPES:
-        raise _refused(path, f"has voxels of type '{plain_text(name, 40)}'; read are: {', '.join(TYPES)}")
+        raise refused(path, f"has voxels of type '{plain_text(name, 40)}'; read are: {', '.join(TYPES)}")
     msb = header.true("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     if header.word("BinaryData") and not header.true("BinaryData"):
-        raise _refused(path, "keeps its voxels as text", "save it again as binary MetaImage")
+        raise refused(path, "keeps its voxels as text", "save it again as binary MetaImage")
     return np.dtype(TYPES[name]).newbyteorder(">" if msb else "<")
 
 
@@ -155,7 +150,7 @@ def _block(
     name = header.word("ElementDataFile")
     local = name.upper() == "LOCAL"
     if name.upper().startswith("LIST") or "%" in name:
-        raise _refused(path, "spreads its voxels over several files", "save it as one .mha file")
+        raise refused(path, "spreads its voxels over several files", "save it as one .mha file")
     data = path if local else beside(path, name)
     (skip,) = header_ints(header.word("HeaderSize") or "0", 1, "HeaderSize", path)
     if header.true("CompressedData"):
@@ -167,7 +162,7 @@ def _block(
     if skip == -1:  # counted from the end: whatever comes first is no voxel
         skip = data.stat().st_size - int(np.prod(shape, dtype=object)) * stored.itemsize
     if skip < 0:
-        raise _refused(path, f"its HeaderSize {skip} does not fit the file of voxels")
+        raise refused(path, f"its HeaderSize {skip} does not fit the file of voxels")
     return raw_block(data, header.size if local else skip, stored, shape, header=path.name)
 
 
@@ -181,7 +176,7 @@ def _spacing(
         return nothing, None, ""
     x, y, z = header_floats(header.word(key), 3, key, path)
     if min(x, y, z) <= 0:
-        raise _refused(path, f"its {key} is '{plain_text(header.word(key), 60)}': edges are above zero")
+        raise refused(path, f"its {key} is '{plain_text(header.word(key), 60)}': edges are above zero")
     unit = header.word("DistanceUnits").lower()
     if unit not in UNITS:
         return nothing, (z, y, x), key

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from siltomo.errors import Amend, FormatError, UnitError
+from siltomo.errors import UnitError
 from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, plain_text
+from siltomo.importers.border import border, plain_text, refused
 from siltomo.importers.calibration import is_uncalibrated, length_unit
 from siltomo.importers.packed_blocks import PackedBlock, packed_block
 from siltomo.importers.raw_blocks import RawBlock, beside, header_floats, header_ints, raw_block
@@ -82,7 +82,7 @@ def import_nrrd(source: Source, /) -> ImportedVolume:
     with border(path, "its NRRD header"):
         header = _read_header(path)
     if header.word("dimension") != "3":
-        raise _refused(
+        raise refused(
             path, f"has {plain_text(header.word('dimension'), 20) or 'no'} dimensions; a volume has 3"
         )
     x, y, z = header_ints(header.word("sizes"), 3, "sizes", path)
@@ -110,10 +110,6 @@ def import_nrrd(source: Source, /) -> ImportedVolume:
     )
 
 
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
-
-
 def _read_header(path: Path) -> _Header:
     """Read ``field: value`` lines up to an empty line, or to the end of a detached header."""
     with path.open("rb") as file:
@@ -136,23 +132,21 @@ def _read_header(path: Path) -> _Header:
         name = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}.get(name, name)
         if not colon or name in fields:
             said = f"'{plain_text(key, 40)}' " + ("is given twice" if name in fields else "is no field")
-            raise _refused(path, f"its header is no NRRD header: {said}")
+            raise refused(path, f"its header is no NRRD header: {said}")
         fields[name] = value.strip()
     if len(head) == MAX_HEADER:
-        raise _refused(path, f"its header does not end within {MAX_HEADER} bytes")
+        raise refused(path, f"its header does not end within {MAX_HEADER} bytes")
     return _Header(fields, len(head))
 
 
 def _stored_type(header: _Header, path: Path) -> np.dtype[Any]:
     name = " ".join(header.word("type").lower().split())
     if name not in CODES:
-        raise _refused(
-            path, f"has voxels of type '{plain_text(name, 40)}'; read are whole numbers and floats"
-        )
+        raise refused(path, f"has voxels of type '{plain_text(name, 40)}'; read are whole numbers and floats")
     stored = np.dtype(CODES[name])
     endian = header.word("endian").lower()
     if stored.itemsize > 1 and endian not in ("little", "big"):
-        raise _refused(
+        raise refused(
             path, f"does not say the byte order of its {stored.itemsize}-byte voxels (field endian)"
         )
     return stored.newbyteorder(">" if endian == "big" else "<")
@@ -164,20 +158,20 @@ def _block(
     """Find the voxels: behind the header, or in one file beside it."""
     name = header.word("data file")
     if name.upper().startswith("LIST") or "%" in name:
-        raise _refused(path, "spreads its voxels over several files", "save it as one .nrrd file")
+        raise refused(path, "spreads its voxels over several files", "save it as one .nrrd file")
     data = beside(path, name) if name else path
     offset = 0 if name else header.size
     (lines,) = header_ints(header.word("line skip") or "0", 1, "line skip", path)
     (skip,) = header_ints(header.word("byte skip") or "0", 1, "byte skip", path)
     if lines:
-        raise _refused(path, f"skips {lines} lines before its voxels", "save it again without line skip")
+        raise refused(path, f"skips {lines} lines before its voxels", "save it again without line skip")
     encoding = header.word("encoding").lower()
     if encoding in ("gz", "gzip"):
         if skip:
-            raise _refused(path, "skips bytes inside of packed voxels", "save it again without byte skip")
+            raise refused(path, "skips bytes inside of packed voxels", "save it again without byte skip")
         return packed_block(data, offset, stored, shape, method="zlib", packed=None)
     if encoding != "raw":
-        raise _refused(
+        raise refused(
             path,
             f"has the encoding '{plain_text(encoding, 20)}'; read are raw and gzip",
             "save it again with encoding raw or gzip",
@@ -186,7 +180,7 @@ def _block(
         offset = data.stat().st_size - math.prod(shape) * stored.itemsize
         skip = 0
     if offset < 0 or skip < 0:
-        raise _refused(path, f"its byte skip {skip} does not fit the file of voxels")
+        raise refused(path, f"its byte skip {skip} does not fit the file of voxels")
     return raw_block(data, offset + skip, stored, shape, header=path.name)
 
 
@@ -198,7 +192,7 @@ def _spacing(
     if edges is None:
         return (None, None, None), None, "", warnings
     if min(edges) <= 0:
-        raise _refused(path, f"its {field} is '{plain_text(header.word(field), 60)}': edges are above zero")
+        raise refused(path, f"its {field} is '{plain_text(header.word(field), 60)}': edges are above zero")
     z, y, x = edges[2], edges[1], edges[0]
     units = _QUOTED.findall(header.word("space units", "units"))
     if len(units) != 3 or any(is_uncalibrated(unit) for unit in units):
@@ -230,7 +224,7 @@ def _edges(header: _Header, path: Path) -> tuple[str, tuple[float, ...] | None, 
         if inner
     ]
     if len(vectors) != 3:
-        raise _refused(path, f"its space directions are '{plain_text(text, 80)}': three vectors are expected")
+        raise refused(path, f"its space directions are '{plain_text(text, 80)}': three vectors are expected")
     turned = any(v != 0 for i, vector in enumerate(vectors) for j, v in enumerate(vector) if i != j)
     warnings = ("its space directions turn the volume: axes are taken as they are stored",) if turned else ()
     return "space directions", tuple(math.hypot(*vector) for vector in vectors), warnings

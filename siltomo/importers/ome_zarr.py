@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siltomo.errors import Amend, FormatError, UnitError
-from siltomo.importers.base import ImportedVolume, Source
-from siltomo.importers.border import DAMAGED, border, plain_text
+import numpy as np
+
+from siltomo.errors import FormatError, UnitError
+from siltomo.importers.base import ImportedVolume, Source, ZarrInPlace
+from siltomo.importers.border import border, plain_text, refused
 from siltomo.importers.calibration import is_uncalibrated, length_unit
 from siltomo.importers.reading import Planes, check_shape, voxel_dtype
 from siltomo.importers.zarr_metadata import ZarrArray, inside, read_array, read_json
@@ -28,7 +30,8 @@ Sizes = tuple[Quantity | None, Quantity | None, Quantity | None]
 class _Image:
     version: str
     axes: tuple[dict[str, Any], ...]
-    path: str
+    paths: tuple[str, ...]
+    """Its arrays, full resolution first."""
     scale: tuple[float, ...] | None
     facts: dict[str, str]
 
@@ -60,12 +63,13 @@ def import_ome_zarr(source: Source, /) -> ImportedVolume:
     root = source.path
     with border(root, "its OME-Zarr metadata"):
         image = _image(root)
-        array = read_array(inside(root, image.path), root)
+        array = read_array(inside(root, image.paths[0]), root)
         axes = _axes(image, array, root)
         shape = check_shape(_zyx(axes, array.shape, 1), root)
         dtype = voxel_dtype(array.dtype, root)
         warnings = [*_missing(array), *_check_packing(array)]
         sizes, spacing, said = _spacing(image, axes, warnings, root)
+        in_place = _in_place(root, image, array, axes, shape=shape, dtype=dtype)
     if "z" not in axes:
         warnings.append("the store holds one image: taken as a volume of one plane")
     depth = _zyx(axes, array.chunks, 1)[0]
@@ -79,18 +83,15 @@ def import_ome_zarr(source: Source, /) -> ImportedVolume:
         voxel_source=said,
         spacing=spacing,
         facts={
-            "array": plain_text(image.path, 80),
+            "array": plain_text(image.paths[0], 80),
             "stored type": array.dtype.str,
             "chunks": "×".join(map(str, array.chunks)),
             "codecs": array.codecs,
             **image.facts,
         },
+        in_place=in_place,
         warnings=tuple(warnings),
     )
-
-
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
 
 
 def _image(root: Path) -> _Image:
@@ -100,17 +101,17 @@ def _image(root: Path) -> _Image:
     if not isinstance(scales, list) or not scales:
         raise _no_image(root, attributes)
     if len(scales) > 1:
-        raise _refused(root, f"holds {len(scales)} multiscale images; one is read", "export one image")
+        raise refused(root, f"holds {len(scales)} multiscale images; one is read", "export one image")
     image = scales[0]
     stated = attributes.get("version") if version3 else image.get("version", "0.4")
     if stated not in (("0.5",) if version3 else ("0.4",)):
-        raise _refused(
+        raise refused(
             root,
             f"is OME-Zarr {plain_text(stated, 20) or 'of no stated version'}; read are 0.4 and 0.5",
             "write it again as 0.4 or 0.5, for example with ngff-zarr",
         )
     if not image.get("datasets") or not all(isinstance(a, dict) for a in image.get("axes") or [None]):
-        raise _refused(root, "its multiscale image names no axes or no arrays")
+        raise refused(root, "its multiscale image names no axes or no arrays")
     first = image["datasets"][0]
     transforms = [
         *(first.get("coordinateTransformations") or ()),
@@ -119,7 +120,8 @@ def _image(root: Path) -> _Image:
     facts = {"name": plain_text(image["name"], 80)} if image.get("name") else {}
     if "image-label" in attributes:
         facts["image-label"] = "the voxels are labels"
-    return _Image(str(stated), tuple(image["axes"]), first["path"], _scale(transforms, root), facts)
+    paths = tuple(dataset["path"] for dataset in image["datasets"])
+    return _Image(str(stated), tuple(image["axes"]), paths, _scale(transforms, root), facts)
 
 
 def _attributes(root: Path) -> tuple[dict[str, Any], bool]:
@@ -136,7 +138,7 @@ def _attributes(root: Path) -> tuple[dict[str, Any], bool]:
 
 
 def _array_alone(root: Path) -> FormatError:
-    return _refused(
+    return refused(
         root,
         "is a Zarr array without OME metadata: nothing says its axes and its voxel size",
         "give the folder above it if that is an OME-Zarr, or export the array as OME-Zarr or .npy",
@@ -145,12 +147,12 @@ def _array_alone(root: Path) -> FormatError:
 
 def _no_image(root: Path, attributes: dict[str, Any]) -> FormatError:
     if "plate" in attributes or "well" in attributes:
-        return _refused(root, "is a plate of many images", "give the folder of one image")
+        return refused(root, "is a plate of many images", "give the folder of one image")
     images = sorted(p.name for p in root.iterdir() if p.is_dir() and recognises(p))[:8]
     if images:
         shown = ", ".join(plain_text(name, 40) for name in images)
-        return _refused(root, f"holds no image itself; folders in it: {shown}", f"give {root / images[0]}")
-    return _refused(root, "is a Zarr folder without an OME image", "export it as OME-Zarr 0.4 or 0.5")
+        return refused(root, f"holds no image itself; folders in it: {shown}", f"give {root / images[0]}")
+    return refused(root, "is a Zarr folder without an OME image", "export it as OME-Zarr 0.4 or 0.5")
 
 
 def _scale(transforms: list[Any], root: Path) -> tuple[float, ...] | None:
@@ -160,10 +162,10 @@ def _scale(transforms: list[Any], root: Path) -> tuple[float, ...] | None:
         if transform.get("type") in ("translation", "identity"):
             continue
         if transform.get("type") != "scale" or not isinstance(transform.get("scale"), list):
-            raise _refused(root, f"has a transformation of type '{plain_text(transform.get('type'), 40)}'")
+            raise refused(root, f"has a transformation of type '{plain_text(transform.get('type'), 40)}'")
         numbers = [float(n) for n in transform["scale"]]
         if not all(math.isfinite(n) and n > 0 for n in numbers) or (scale and len(scale) != len(numbers)):
-            raise _refused(root, f"its scale is {plain_text(transform['scale'], 60)}")
+            raise refused(root, f"its scale is {plain_text(transform['scale'], 60)}")
         scale = tuple(a * b for a, b in zip(scale, numbers, strict=True)) if scale else tuple(numbers)
     return scale
 
@@ -172,10 +174,10 @@ def _axes(image: _Image, array: ZarrArray, root: Path) -> str:
     """Return a letter for each axis; those that are not z, y, x are of size 1."""
     names = [str(a.get("name", "")).lower() for a in image.axes]
     if len(names) != len(array.shape) or len(set(names)) != len(names) or not {"y", "x"} <= set(names):
-        raise _refused(root, f"its axes {', '.join(names)} do not name the {len(array.shape)} of its array")
+        raise refused(root, f"its axes {', '.join(names)} do not name the {len(array.shape)} of its array")
     tall = [f"{name}={n}" for name, n in zip(names, array.shape, strict=True) if name not in "zyx" and n > 1]
     if tall:
-        raise _refused(
+        raise refused(
             root, f"is no single volume: it has {', '.join(tall)}", "export one channel and one time point"
         )
     return "".join(name if name in ("z", "y", "x") else "-" for name in names)
@@ -186,11 +188,45 @@ def _zyx(axes: str, sizes: tuple[int, ...], default: int) -> tuple[int, int, int
     return found.get("z", default), found["y"], found["x"]
 
 
+def _in_place(
+    root: Path,
+    image: _Image,
+    array: ZarrArray,
+    axes: str,
+    *,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+) -> ZarrInPlace | str:
+    """Return how to read the store where it lies, or why that cannot be."""
+    leading = axes.count("-")
+    if axes != "-" * leading + "zyx":
+        return (
+            f"its axes are {', '.join(str(a.get('name')) for a in image.axes)}, and not z, y, x in this order"
+        )
+    if array.dtype != dtype or not dtype.isnative:
+        return f"its voxels are of type {array.dtype.str}, which a copy would turn into {dtype.str}"
+    levels, files = [image.paths[0]], list(array.files)
+    for path in image.paths[1:]:
+        shape = _halved(shape)
+        level = read_array(inside(root, path), root)
+        # others may halve some axes only, or round down: our pyramids say how voxels of a level lie
+        if level.shape[leading:] != shape or level.dtype != dtype:
+            break
+        levels.append(path)
+        files += level.files
+    return ZarrInPlace(root, tuple(levels), leading, tuple(files))
+
+
+def _halved(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    z, y, x = (-(-n // 2) for n in shape)
+    return z, y, x
+
+
 def _missing(array: ZarrArray) -> tuple[str, ...]:
     """Warn of chunks that are not there; Zarr reads them as fill value without a word."""
     missing, expected = array.missing
     if missing == expected or expected > 1000 * (expected - missing):
-        raise _refused(array.path, f"holds {expected - missing} of its {expected} chunks")
+        raise refused(array.path, f"holds {expected - missing} of its {expected} chunks")
     if missing:
         return (f"only {expected - missing} of {expected} chunks are there; the others read as fill value",)
     return ()
@@ -200,7 +236,7 @@ def _check_packing(array: ZarrArray) -> tuple[str, ...]:
     """Refuse a store that declares far more voxels than its chunks can hold."""
     declared = math.prod(array.shape) * array.dtype.itemsize
     if declared > MAX_PACKED * max(array.stored, 1):
-        raise _refused(array.path, f"declares {declared} bytes of voxels and stores {array.stored}")
+        raise refused(array.path, f"declares {declared} bytes of voxels and stores {array.stored}")
     return ()
 
 
@@ -211,7 +247,7 @@ def _spacing(
     if image.scale is None:
         return (None, None, None), None, ""
     if len(image.scale) != len(axes):
-        raise _refused(root, f"its scale has {len(image.scale)} numbers for {len(axes)} axes")
+        raise refused(root, f"its scale has {len(image.scale)} numbers for {len(axes)} axes")
     said = f"OME-Zarr {image.version} scale"
     edges: dict[str, Quantity | None] = {"z": None, "y": None, "x": None}
     numbers: dict[str, float] = {}

@@ -26,7 +26,14 @@ from siltomo.importers.calibration import (
 from siltomo.importers.reading import Planes, check_ratio, check_shape
 from siltomo.importers.tiff_pages import Header, Page, is_tiff, read_header, read_pages
 
-__all__ = ["header_calibration", "header_facts", "header_warnings", "import_tiff", "recognises"]
+__all__ = [
+    "header_calibration",
+    "header_facts",
+    "header_warnings",
+    "import_tiff",
+    "recognises",
+    "volume_pages",
+]
 
 
 def recognises(path: Path) -> bool:
@@ -61,10 +68,7 @@ def import_tiff(source: Source, /) -> ImportedVolume:
     path = source.path
     header = read_header(path)
     pixels = ome_pixels(header.description)
-    pages = _volume_pages(header, path)
-    declared = _declared_planes(header, pixels, path)
-    if declared is not None and declared != len(pages):
-        pages = _planes_behind_one_page(pages, declared, path)
+    pages = volume_pages(header, _declared_planes(header, pixels, path), path)
     shape = check_shape((len(pages), *pages[0].shape), path)
     check_ratio(sum(page.nbytes for page in pages), path.stat().st_size, path)
     calibration = header_calibration(header, pixels, planes=len(pages))
@@ -126,8 +130,29 @@ def header_warnings(header: Header) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _volume_pages(header: Header, path: Path) -> tuple[Page, ...]:
-    """Return the pages, which are all of one shape and type."""
+def volume_pages(header: Header, declared: int | None, path: Path) -> tuple[Page, ...]:
+    """Return the pages of a volume, which are all of one shape and type.
+
+    Parameters
+    ----------
+    header
+        The file's header.
+    declared
+        How many pages it declares, those that follow the only one without directories included; None where it is
+        silent.
+    path
+        The file.
+
+    Raises
+    ------
+    FormatError
+        When pages differ, or are not all there.
+    """
+    pages = _alike(header, path)
+    return pages if declared in (None, len(pages)) else _planes_behind_one_page(pages, declared or 0, path)
+
+
+def _alike(header: Header, path: Path) -> tuple[Page, ...]:
     kinds = Counter((page.shape, page.stored) for page in header.pages)
     if len(kinds) > 1:
         found = ", ".join(f"{n} of {y}×{x} {stored}" for ((y, x), stored), n in kinds.most_common(5))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from siltomo.errors import Amend, FormatError
-from siltomo.importers.border import DAMAGED, border, plain_text
+from siltomo.importers.border import DAMAGED, border, plain_text, refused
 
 __all__ = ["ZarrArray", "inside", "read_array", "read_json"]
 
@@ -97,9 +97,9 @@ def read_array(path: Path, root: Path) -> ZarrArray:
     with border(meta_path, "its metadata"):
         shape, dtype, grid, chunks, codecs = read(meta, meta_path)
     if len(shape) != len(chunks) or len(shape) != len(grid) or min((*shape, *chunks, *grid), default=0) < 1:
-        raise _refused(meta_path, f"its shape {list(shape)} and chunks {list(grid)} do not fit")
+        raise refused(meta_path, f"its shape {list(shape)} and chunks {list(grid)} do not fit")
     if math.prod(chunks) * dtype.itemsize > MAX_CHUNK:
-        raise _refused(meta_path, f"a chunk of {'×'.join(map(str, chunks))} {dtype} is larger than 256 MB")
+        raise refused(meta_path, f"a chunk of {'×'.join(map(str, chunks))} {dtype} is larger than 256 MB")
     files = _files(path, root.resolve())
     pieces = [f for f in files if f.name not in (".zarray", ".zattrs", "zarr.json")]
     expected = math.prod(-(-n // c) for n, c in zip(shape, grid, strict=True))
@@ -118,16 +118,12 @@ def read_array(path: Path, root: Path) -> ZarrArray:
     )
 
 
-def _refused(path: Path, why: str, advice: str = "") -> FormatError:
-    return FormatError(why, where=str(path), fix=Amend(advice=advice) if advice else DAMAGED)
-
-
 Read = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...], tuple[int, ...], str]
 
 
 def _version2(meta: dict[str, Any], path: Path) -> Read:
     if meta.get("zarr_format") != 2:
-        raise _refused(path, f"has the Zarr format {plain_text(meta.get('zarr_format'), 20)}, not 2")
+        raise refused(path, f"has the Zarr format {plain_text(meta.get('zarr_format'), 20)}, not 2")
     compressor = meta.get("compressor")
     name = "none" if compressor is None else str(compressor.get("id"))
     if name not in V2_CODECS | {"none"}:
@@ -136,22 +132,22 @@ def _version2(meta: dict[str, Any], path: Path) -> Read:
         raise _unsafe(path, str(meta["filters"][0].get("id")), V2_CODECS)
     stored = meta["dtype"]
     if not isinstance(stored, str) or len(stored) != 3 or stored[1] not in "biuf":
-        raise _refused(path, f"holds no real numbers: its dtype is {plain_text(stored, 60)}")
+        raise refused(path, f"holds no real numbers: its dtype is {plain_text(stored, 60)}")
     chunks = _sizes(meta["chunks"])
     return _sizes(meta["shape"]), np.dtype(stored), chunks, chunks, name
 
 
 def _version3(meta: dict[str, Any], path: Path) -> Read:
     if meta.get("zarr_format") != 3 or meta.get("node_type") != "array":
-        raise _refused(path, "describes no array of Zarr format 3")
+        raise refused(path, "describes no array of Zarr format 3")
     if meta.get("storage_transformers"):
-        raise _refused(path, "uses storage transformers, which are not read")
+        raise refused(path, "uses storage transformers, which are not read")
     grid = meta["chunk_grid"]
     if grid["name"] != "regular":
-        raise _refused(path, f"its chunk grid is '{plain_text(grid['name'], 40)}'; regular ones are read")
+        raise refused(path, f"its chunk grid is '{plain_text(grid['name'], 40)}'; regular ones are read")
     kind = meta["data_type"]
     if not isinstance(kind, str) or kind not in TYPES:
-        raise _refused(path, f"holds no real numbers: its data type is {plain_text(kind, 60)}")
+        raise refused(path, f"holds no real numbers: its data type is {plain_text(kind, 60)}")
     outer = _sizes(grid["configuration"]["chunk_shape"])
     names, inner = _codecs(meta["codecs"], path, outer)
     return _sizes(meta["shape"]), np.dtype(TYPES[kind]), outer, inner, ", ".join(names)
@@ -168,19 +164,19 @@ def _codecs(codecs: Any, path: Path, outer: tuple[int, ...]) -> tuple[list[str],
         names.append(name)
         if name == "sharding_indexed":
             if inner != outer:
-                raise _refused(path, "has shards within shards, which are not read")
+                raise refused(path, "has shards within shards, which are not read")
             configuration = codec["configuration"]
             inner = _sizes(configuration["chunk_shape"])
             within, deeper = _codecs(configuration["codecs"], path, inner)
             if "sharding_indexed" in within or deeper != inner:
-                raise _refused(path, "has shards within shards, which are not read")
+                raise refused(path, "has shards within shards, which are not read")
             _codecs(configuration.get("index_codecs", []), path, inner)
             names += within
     return names, inner
 
 
 def _unsafe(path: Path, name: str, known: set[str]) -> FormatError:
-    return _refused(
+    return refused(
         path,
         f"uses the codec '{plain_text(name, 40)}', which is not read; read are {', '.join(sorted(known))}",
         "write the store again with zstd",
@@ -206,17 +202,17 @@ def _files(path: Path, root: Path) -> tuple[Path, ...]:
                 for entry in sorted(entries, key=lambda e: e.name):
                     here = Path(entry.path)
                     if entry.is_symlink() and not here.resolve(strict=True).is_relative_to(root):
-                        raise _refused(
+                        raise refused(
                             here, "is a link out of the store", "copy the file itself into the store"
                         )
                     if entry.is_dir():
                         if entry.is_symlink():
-                            raise _refused(
+                            raise refused(
                                 here, "is a link to a folder", "copy the folder itself into the store"
                             )
                         waiting.append(here)
                     elif entry.is_file():
                         found.append(here)
                     else:
-                        raise _refused(here, "is no plain file", "remove it from the store")
+                        raise refused(here, "is no plain file", "remove it from the store")
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -164,53 +164,74 @@ def declared(
         dimension(unit)
     except UnitError as error:
         raise RegistrationError(f"metric {name!r}: {error.message}") from error
-    hints = get_type_hints(function, include_extras=True)
-    measures: dict[str, type[Measure[Any]]] = {}
-    queries: dict[str, From | Field] = {}
-    valid: dict[str, In] = {}
-    parameters: list[Parameter] = []
-    plain = ""
-    for argument in inspect.signature(function).parameters.values():
-        marks = get_args(hints.get(argument.name))[1:]
-        if argument.kind is argument.KEYWORD_ONLY:
-            if argument.name not in fixed:
-                parameters.append(_parameter(name, argument, hints[argument.name]))
-        elif hints.get(argument.name) is Labels:
-            plain = argument.name
-        elif found := [m for m in marks if isinstance(m, type) and issubclass(m, Measure)]:
-            measures[argument.name] = found[0]
-        elif asked := [m for m in marks if isinstance(m, From | Field)]:
-            queries[argument.name] = asked[0]
-            if bounds := [mark for mark in marks if isinstance(mark, In)]:
-                valid[argument.name] = bounds[0]
-        elif argument.name != "sample":
-            # an argument without a mark is the metric of that name
-            queries[argument.name] = From(argument.name)
-    measured = [*measures, *([plain] if plain else [])]
-    if (measured and queries) or (plain and measures):
-        raise RegistrationError(
-            f"metric {name!r} mixes measures ({', '.join(measured)}) with results ({', '.join(queries)}): "
-            "measure in a base metric, and combine in a derived one"
-            if queries
-            else f"metric {name!r} takes labels ({plain}) and measures ({', '.join(measures)}): one or the other"
-        )
+    asked = _asked(function, name, fixed)
+    _check_one_kind(name, asked)
     package = function.__module__.split(".")[0]
     return Metric(
         name,
         unit,
         version,
         function,
-        measures,
-        queries,
-        tuple(parameters),
+        asked.measures,
+        asked.queries,
+        tuple(asked.parameters),
         dict(fixed),
         phases,
         assume,
         package,
-        valid,
-        plain,
+        asked.valid,
+        asked.plain,
         states,
     )
+
+
+@dataclass
+class _Asked:
+    """What the arguments of a metric's function ask for."""
+
+    measures: dict[str, type[Measure[Any]]] = field(default_factory=dict)
+    queries: dict[str, From | Field] = field(default_factory=dict)
+    valid: dict[str, In] = field(default_factory=dict)
+    parameters: list[Parameter] = field(default_factory=list)
+    plain: str = ""
+    """The argument that takes the labels as an array."""
+
+
+def _asked(function: Callable[..., Any], name: str, fixed: Mapping[str, Setting]) -> _Asked:
+    """Read the arguments of a function, each by the mark in its type."""
+    hints = get_type_hints(function, include_extras=True)
+    asked = _Asked()
+    for argument in inspect.signature(function).parameters.values():
+        marks = get_args(hints.get(argument.name))[1:]
+        if argument.kind is argument.KEYWORD_ONLY:
+            if argument.name not in fixed:
+                asked.parameters.append(_parameter(name, argument, hints[argument.name]))
+        elif hints.get(argument.name) is Labels:
+            asked.plain = argument.name
+        elif found := [m for m in marks if isinstance(m, type) and issubclass(m, Measure)]:
+            asked.measures[argument.name] = found[0]
+        elif queries := [m for m in marks if isinstance(m, From | Field)]:
+            asked.queries[argument.name] = queries[0]
+            if bounds := [mark for mark in marks if isinstance(mark, In)]:
+                asked.valid[argument.name] = bounds[0]
+        elif argument.name != "sample":
+            # an argument without a mark is the metric of that name
+            asked.queries[argument.name] = From(argument.name)
+    return asked
+
+
+def _check_one_kind(name: str, asked: _Asked) -> None:
+    """Refuse a metric that measures and combines, or that measures in two ways."""
+    measures, plain = ", ".join(asked.measures), asked.plain
+    if asked.queries and (measures or plain):
+        raise RegistrationError(
+            f"metric {name!r} mixes measures ({', '.join(filter(None, (measures, plain)))}) with results "
+            f"({', '.join(asked.queries)}): measure in a base metric, and combine in a derived one"
+        )
+    if plain and measures:
+        raise RegistrationError(
+            f"metric {name!r} takes labels ({plain}) and measures ({measures}): one or the other"
+        )
 
 
 def _parameter(metric_name: str, argument: inspect.Parameter, hint: object) -> Parameter:

@@ -9,7 +9,16 @@ from siltomo.model.outlines import ScanOutline, SegmentationOutline, values_by_p
 from siltomo.model.printed import Printed, read_printed
 from siltomo.model.probability import Probability
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
-from siltomo.model.scan import Acquisition, Registration, Scan, SourceFiles, State, Volume, VoxelSize
+from siltomo.model.scan import (
+    Acquisition,
+    Registration,
+    Scan,
+    SourceFiles,
+    State,
+    Volume,
+    VoxelBox,
+    VoxelSize,
+)
 from siltomo.model.schemas import RECORDS, json_schema, kinds, model_named, schema_text
 from siltomo.model.segmentation import FoundClass, Making, Parting, Phase, Segmentation, Verdict
 from siltomo.model.study import Author, ReportedValue, Study
@@ -58,6 +67,7 @@ __all__ = [
     "Uncertainty",
     "Verdict",
     "Volume",
+    "VoxelBox",
     "VoxelSize",
     "json_schema",
     "kinds",

@@ -16,11 +16,42 @@ from siltomo.errors import UnitError
 from siltomo.ids import check_id
 from siltomo.units import Quantity, dimension, same_dimension
 
-__all__ = ["Id", "In", "PhaseName", "Ref", "per_plain_gram", "text_reader"]
+__all__ = ["Id", "In", "PhaseName", "QuantityField", "Ref", "per_plain_gram", "text_reader"]
+
+
+class QuantityField:
+    """What the annotation of a field does that is read as a quantity and written as text."""
+
+    def read(self, given: object) -> Quantity:
+        """Read a value; raises ``UnitError`` when it is none that the field takes."""
+        raise NotImplementedError
+
+    def _reader(self) -> Callable[[object], Quantity]:
+        return self.read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _validator(self._reader()),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                str, return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )
+
+
+def _validator(read: Callable[[object], Quantity]) -> Callable[[object], Quantity]:
+    def validate(given: object) -> Quantity:
+        # pint's and our own errors are translated here: pydantic collects only its own kind
+        try:
+            return read(given)
+        except UnitError as error:
+            said = {"why": error.message, "instead": error.instead}
+            raise PydanticCustomError("quantity", "{why}", said) from error
+
+    return validate
 
 
 @dataclass(frozen=True)
-class In:
+class In(QuantityField):
     """Make a field a quantity in a unit, within bounds.
 
     Used as ``Annotated[Quantity, In("um", gt=0)]``: reads ``"650 nm"``, keeps ``0.65 um``, writes
@@ -89,13 +120,9 @@ class In:
                 raise UnitError(f"'{given}' is out of bounds: {word} {limit} is expected{hint}")
         return kept
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            _validator(self),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema(), when_used="json"
-            ),
-        )
+    def _reader(self) -> Callable[[object], Quantity]:
+        read_text = text_reader(self)
+        return lambda given: read_text(given) if isinstance(given, str) else self.read(given)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -124,20 +151,6 @@ class In:
 def text_reader(field: In) -> Callable[[str], Quantity]:
     """Return what reads a text once: the scans of a catalog say the same voxel size ten thousand times."""
     return lru_cache(maxsize=4096)(field.read)
-
-
-def _validator(field: In) -> Callable[[object], Quantity]:
-    read_text = text_reader(field)
-
-    def validate(given: object) -> Quantity:
-        # pint's and our own errors are translated here: pydantic collects only its own kind
-        try:
-            return read_text(given) if isinstance(given, str) else field.read(given)
-        except UnitError as error:
-            said = {"why": error.message, "instead": error.instead}
-            raise PydanticCustomError("quantity", "{why}", said) from error
-
-    return validate
 
 
 def per_plain_gram(unit: str) -> bool:

@@ -147,6 +147,8 @@ class SourceFiles(Model):
     """Their bytes together."""
     sha256: str
     """Digest of the file; for several, of their names and digests in order."""
+    in_place: bool = False
+    """Whether the voxels are read from there: registered by reference, not copied."""
     facts: dict[str, str] = Field(default_factory=dict)
     """What else the files say of themselves."""
 
@@ -174,6 +176,10 @@ class Acquisition(Model):
         return self
 
 
+VoxelBox = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First and last voxel (excluded) along z, y, x."""
+
+
 class Registration(Model):
     """Where a scan lies against another one of the same specimen."""
 
@@ -187,6 +193,17 @@ class Registration(Model):
     """Shift along x."""
     correlation: float = Field(ge=-1, le=1)
     """Correlation of the two scans, the shift taken back."""
+    series: tuple[Id, ...] = ()
+    """The scans that were registered together, the reference first."""
+    window: VoxelBox | None = None
+    """The voxels that show what all scans of the series show: first and last (excluded) along z, y, x."""
+
+    @model_validator(mode="after")
+    def _the_window_has_voxels(self) -> Self:
+        for axis, (first, last) in zip("zyx", self.window or (), strict=False):
+            if not 0 <= first < last:
+                raise ValueError(f"the window has no voxel along {axis}: {first} to {last}")
+        return self
 
     @property
     def um(self) -> tuple[float, float, float]:

@@ -81,7 +81,9 @@ class Making(Model):
     content: dict[str, Any]
     """Its steps, with nothing left out."""
     inputs: dict[str, str]
-    """Content ids of the volumes that decided on the labels."""
+    """Content ids of the volumes and files that decided on the labels."""
+    place: str = ""
+    """Where the recipe's file was, for recipes that read further files: their paths start at its folder."""
     siltomo: str
     """Version of siltomo."""
     partings: tuple[Parting, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from siltomo.segmentation.operations import TRUNCATE
 from siltomo.segmentation.sizes import Spacing, voxels_along
 from siltomo.units import Quantity
 
-__all__ = ["FEATURES_OF_A_SCALE", "feature_halo", "feature_names", "features"]
+__all__ = ["FEATURES_OF_A_SCALE", "FeatureReader", "feature_halo", "feature_names", "features"]
 
 FEATURES_OF_A_SCALE = (
     "gaussian",
@@ -28,6 +28,30 @@ FEATURES_OF_A_SCALE = (
 )
 _INTEGRATION = 1.6
 """The structure tensor is averaged over this many times its own scale."""
+
+
+class FeatureReader(Protocol):
+    """Features of a scan that were computed elsewhere, read tile by tile."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, in their order."""
+        ...
+
+    @property
+    def tile(self) -> tuple[int, int, int]:
+        """How many voxels along z, y, x are read at once, by the memory allowed and what the file keeps together."""
+        ...
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes that reading takes for each voxel, all features together."""
+        ...
+
+    def __call__(self, start: int, stop: int, window: tuple[slice, slice], /) -> NDArray[np.float32]:
+        """Return a part of planes ``start`` to ``stop`` (excluded), float32 of shape (features, planes, y, x)."""
+        ...
+
 
 Sigmas = tuple[float, float, float]
 

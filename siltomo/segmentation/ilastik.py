@@ -119,8 +119,12 @@ def _colours(data: Any) -> Iterator[tuple[int, int, int]]:
         yield red, green, blue
 
 
-def headless_command(project: Path, images: Sequence[Path], folder: Path) -> str:
-    """Return the command line that lets ilastik classify images by a project, without its window.
+def headless_command(
+    project: Path, images: Sequence[Path], folder: Path, *, source: str = "Probabilities"
+) -> str:
+    """Return the command line that lets ilastik export something of images by a project, without its window.
+
+    The source is one of those of its pixel classification, such as "Probabilities" or "Features".
 
     Examples
     --------
@@ -132,7 +136,7 @@ def headless_command(project: Path, images: Sequence[Path], folder: Path) -> str
         "run_ilastik.sh",
         "--headless",
         f"--project={project}",
-        "--export_source=Probabilities",
+        f"--export_source={source}",
         "--output_format=hdf5",
         f"--output_filename_format={folder}/{{nickname}}_{{result_type}}.h5",
         *map(str, images),

@@ -71,8 +71,8 @@ class Layers(Step):
     bridge: Annotated[Quantity, In("um", gt=0)] | None = None
     """With ``follow: surface``: the surfaces are smoothed over this length, and carried over cracks."""
     refine: bool = False
-    """Whether to move each plane onto the middle of the blurred step in the greys across it. Better than a voxel in a
-    dense electrode; wide cracks just below a surface darken its mean grey and pull the plane off by a voxel or two."""
+    """Whether to move each plane onto the middle of the blurred step in the greys across it, fitted in small patches.
+    Cracks below 30 % of a surface move it by a tenth of a voxel at most; below 45 %, by half a voxel."""
 
     @property
     def layers(self) -> dict[str, GreyRange | tuple[int, ...]]:

@@ -227,6 +227,8 @@ def _check_kinds(node: Node, made: list[Node]) -> None:
             source
         ].classes != 2:
             raise ValueError(f"{node.words} takes a selection of two classes: put 'select' before it")
+    if isinstance(step, Classify) and step.features is not None:
+        _check_greys_untouched(node, made)
     have = made[node.inputs[0]].classes if node.inputs[0] >= 0 else 0
     named: tuple[int, ...] = ()
     if isinstance(step, Select):
@@ -243,6 +245,18 @@ def _check_kinds(node: Node, made: list[Node]) -> None:
             raise ValueError(f"{node.words} takes grey values here: give ranges such as '160..', not classes")
     if any(not 1 <= value <= have for value in named):
         raise ValueError(f"{node.words} names the classes {list(named)}; there are 1 to {have}")
+
+
+def _check_greys_untouched(node: Node, made: list[Node]) -> None:
+    """Refuse steps that change greys before a classifier that looks at none; masks still say where it looks."""
+    source = node.inputs[0]
+    while source >= 0:
+        if not isinstance(made[source].step, Mask):
+            raise ValueError(
+                f"{node.words} takes its features from a file: {made[source].words} before it would do "
+                "nothing; take it out, or write 'of: grey'"
+            )
+        source = made[source].inputs[0]
 
 
 def parse_recipe(data: Any, *, place: Place) -> Recipe:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema
 
 from siltomo.errors import UnitError
+from siltomo.model.fields import QuantityField
 from siltomo.units import Quantity, dimension, same_dimension
 
 __all__ = ["Length", "Size", "Spacing", "Volume", "odd_window", "voxels_along", "voxels_of"]
@@ -19,7 +20,7 @@ Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(QuantityField):
     """Make a field a size in voxels or in a physical unit.
 
     Parameters
@@ -44,21 +45,6 @@ class Size:
         if not read.value > 0:
             raise UnitError(f"'{given}' is out of bounds: a size is more than 0")
         return read.to(kept)
-
-    def _validate(self, given: object) -> Quantity:
-        try:
-            return self.read(given)
-        except UnitError as error:
-            said = {"why": error.message, "instead": error.instead}
-            raise PydanticCustomError("quantity", "{why}", said) from error
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self._validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema(), when_used="json"
-            ),
-        )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from siltomo.model.fields import Id, In, PhaseName
+from siltomo.model.fields import In, PhaseName
+from siltomo.segmentation.classify import Classify, FeatureFiles
 from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.sizes import Length, Volume
 from siltomo.segmentation.step import CLASSES, GREY, Step
@@ -29,6 +30,7 @@ __all__ = [
     "Cut",
     "Dilate",
     "Erode",
+    "FeatureFiles",
     "Fill",
     "Gaussian",
     "Label",
@@ -45,7 +47,6 @@ __all__ = [
 ]
 
 REST = "rest"
-DEFAULT_SCALES = tuple(Quantity(sigma, "voxel") for sigma in (0.7, 1.0, 1.6, 3.5))
 Connectivity = Literal[6, 18, 26]
 
 
@@ -248,31 +249,6 @@ class Fill(Step):
     """Holes up to this volume; all holes without it."""
     connectivity: Connectivity = 6
     """How the voxels of a hole hang together; 6 goes with a selection that hangs together by 26."""
-
-
-class Classify(Step):
-    """Part the greys into classes by a random forest over features of the neighbourhood, trained on sparse labels."""
-
-    word, main = "classify", "training"
-    gives = CLASSES
-    training: str
-    """File of sparse labels (0 is unlabelled): TIFF, npy, HDF5 or an ilastik project (.ilp)."""
-    scan: Id | None = None
-    """The scan the labels were drawn on; each scan of the command without it."""
-    scales: tuple[Length, ...] = Field(default=DEFAULT_SCALES, min_length=1, max_length=8)
-    """Standard deviations of the Gaussians of the features."""
-    trees: int = Field(default=100, ge=10, le=2000)
-    """Trees of the forest."""
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    """Seed of the forest: the same training gives the same labels."""
-    classes: int = Field(default=2, ge=2, le=20)
-    """How many classes the labels have: values 1 to this."""
-    keep_probabilities: bool = False
-    """Whether the catalog keeps the probability of each class beside the labels, voxel by voxel, in 8 bits."""
-
-    def content(self) -> dict[str, Any]:
-        """Return what decides on the classes: whether probabilities are kept does not."""
-        return {self.word: self.model_dump(mode="json", exclude={"keep_probabilities"})}
 
 
 class Label(Step):

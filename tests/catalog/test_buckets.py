@@ -376,3 +376,11 @@ def test_a_volume_that_fails_midway_leaves_nothing(store, bucket):
     root = store.root.as_posix().removeprefix("s3:/")
     assert bucket.keys(f"{root}/objects/") == []
     assert left_over(bucket, store) == []
+
+
+def test_a_bucket_leaves_nothing_on_the_disk(tmp_path, monkeypatch, add_scan, random_voxels):
+    monkeypatch.chdir(tmp_path)
+    store = CatalogStore.create("memory://nothing-here")
+    record = add_scan(store, "s", random_voxels(1))
+    np.testing.assert_array_equal(store.open_volume(record)[:], random_voxels(1))
+    assert list(tmp_path.iterdir()) == []

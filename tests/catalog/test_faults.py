@@ -10,8 +10,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import zarr
 
-from siltomo.catalog import CatalogStore
+from siltomo.catalog import CatalogStore, Elsewhere, VolumeSpec
 from siltomo.catalog.marker import VERSION
 from siltomo.catalog.sealed import seal, unseal
 from siltomo.errors import StorageError, TakenError
@@ -148,8 +149,9 @@ def bench(quick_folder, old_voxels, add_scan, idle_disk, faulty_disk, power_mode
 
 
 @pytest.fixture
-def changes(add_scan, random_voxels):
+def changes(add_scan, random_voxels, tmp_path):
     new = random_voxels(2)
+    theirs = zarr.create_array(tmp_path / "theirs.zarr", name="0", data=new, chunks=(6, 12, 10))
 
     def is_removed(store):
         return store.find("cell", "old") is None
@@ -211,9 +213,22 @@ def changes(add_scan, random_voxels):
     def add_files(store):
         return store.add_files("cycling_run", "new", {"a/run.mpt": b"3 4", "b.npz": b"5"}, {"cell": "old"})
 
+    def add_reference(store):
+        root = tmp_path / "theirs.zarr"
+        files = [path for path in sorted((root / "0").rglob("*")) if path.is_file()]
+        return store.add_reference(
+            "scan",
+            "new",
+            VolumeSpec(new.shape, new.dtype, (0.65, 0.65, 0.65), "new"),
+            lambda start, stop: theirs[start:stop],
+            lambda facts: {"content": facts.content},
+            elsewhere=Elsewhere.of(root, ["0"], 0, files),
+        )
+
     return {
         change.name: change
         for change in (
+            Change("reference", add_reference, added("scan"), bags=1),
             Change("set scan", set_scan, is_set),
             Change("rm scan", remove_scan, lambda s: s.find("scan", "spare") is None),
             Change("files", add_files, lambda s: s.find("cycling_run", "new") is not None, bags=1),
@@ -304,7 +319,7 @@ def test_a_dead_change_that_rotted_is_dropped(effect, bench, changes):
     bench.check(change, acked=False)
 
 
-@pytest.mark.parametrize("name", ["set scan", "files", "gc", "repair", "migrate"])
+@pytest.mark.parametrize("name", ["set scan", "files", "reference", "gc", "repair", "migrate"])
 def test_a_fault_at_some_effects_of_every_other_change(name, bench, changes):
     bench.sweep(changes[name], step=11)
 
@@ -318,7 +333,7 @@ def test_a_fault_at_any_effect_of_any_change(bench, changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["set scan", "rm scan", "files", "gc", "repair", "migrate"])
+@pytest.mark.parametrize("name", ["set scan", "rm scan", "files", "reference", "gc", "repair", "migrate"])
 def test_a_power_cut_at_many_moments_of_every_other_change(name, bench, changes):
     bench.cut_power(changes[name], step=3)
 

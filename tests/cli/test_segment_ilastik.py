@@ -117,4 +117,7 @@ def test_the_command_that_runs_ilastik(cli: Cli, study: Path, project: Path) -> 
     data = cli("segment", "ilastik-command", "op1", "--project", project, "-o", "out dir", "--json").data
     assert data["command"].startswith(f"run_ilastik.sh --headless --project={project} ")
     assert data["command"].endswith(str(study / "grey.npy"))
+    assert " --export_source=Probabilities " in data["command"]
+    words = ("segment", "ilastik-command", "op1", "--project", project, "-o", "out", "--source", "features")
+    assert " --export_source=Features " in cli(*words, "--json").data["command"]
     assert "'--output_filename_format=out dir/{nickname}_{result_type}.h5'" in data["command"]

@@ -15,8 +15,9 @@ from siltomo.errors import BadInputError, FormatError, MismatchError
 from siltomo.segmentation import Classify, Label, Recipe
 from siltomo.segmentation.execute import Work
 from siltomo.segmentation.features import feature_halo, feature_names, features
-from siltomo.segmentation.forest import Training, predict_block, train
+from siltomo.segmentation.forest import predict_block, prediction_bytes, train
 from siltomo.segmentation.ilastik import read_project
+from siltomo.segmentation.training import Training
 from siltomo.units import Quantity
 
 pytest.importorskip("sklearn", reason="the extra 'ml' is not installed")
@@ -182,3 +183,39 @@ def test_an_ilastik_project_gives_its_strokes(tmp_path: Path) -> None:
     (tmp_path / "no.ilp").write_bytes(b"nothing")
     with pytest.raises(FormatError, match="HDF5"):
         read_project(tmp_path / "no.ilp", (1, 1, 1))
+
+
+def test_reading_features_takes_no_more_memory_than_is_said(textures: Any, source: Make) -> None:
+    import tracemalloc
+
+    mask, grey = textures
+    names = tuple(f"channel {n}" for n in range(1, 25))
+
+    class Reader:
+        """Twenty-four channels, of which the first tells the phases."""
+
+        def __init__(self, *tile: int) -> None:
+            self.names, self.tile, self.voxel_bytes = names, tile, 24 * (2 * 2 + 10)
+
+        def __call__(self, start: int, stop: int, window: Any, /) -> np.ndarray:
+            part = mask[start:stop, *window]
+            assert all(n <= most for n, most in zip(part.shape, self.tile, strict=True))
+            stored = np.zeros((24, *part.shape), np.uint16)
+            stored[0] = part
+            return stored.astype(np.float32)
+
+    work = Work(Recipe(name="r", steps=(STEP, PHASES)), source(grey))
+    step = STEP.model_copy(update={"trees": 10})
+    forest = train(step, work, -1, Training.of(strokes(mask)), Reader(4, 30, 60))
+    # ten trees leave some voxels that each of them was trained on: nothing is told of these
+    assert 0 < np.sum(forest.facts["out_of_bag_confusion"]) < sum(forest.facts["training_voxels"].values())
+    found = []
+    for tile in ((1, 110, 60), (8, 110, 60), (16, 100, 17)):
+        tracemalloc.start()
+        found.append(predict_block(step, forest, work, -1, (0, 16), read=Reader(*tile)))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        said = prediction_bytes(step, work.source.shape, work.source.spacing, 16, Reader(*tile))
+        assert 0.3 * said < peak - mask[:16].size * grey.itemsize < said
+    assert all(np.array_equal(found[0][1], one[1]) for one in found[1:])
+    assert np.array_equal(found[0][0] == 1, mask[:16])

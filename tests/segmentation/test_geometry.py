@@ -148,3 +148,50 @@ def test_the_electrode_of_a_21700_cell_against_its_authors_mask(real: Callable[[
 
     assert dice(bright) == pytest.approx(0.901, abs=0.005)
     assert dice(coating) == pytest.approx(0.960, abs=0.005)
+
+
+def cracked(share: float, gap: float, *, blobs: float = 8, noise: float = 8, seed: int = 0) -> np.ndarray:
+    """An electrode of 32 voxels, tilted by 4 degrees, with wide cracks ``gap`` below either of its surfaces."""
+    from scipy.ndimage import gaussian_filter
+
+    shape, random = (64, 96, 96), np.random.default_rng(seed)
+    depth = depths(shape, 14.3, 4.0)
+    field = gaussian_filter(random.normal(size=shape[1:]), blobs, mode="wrap")
+    crack = field < np.quantile(field, share)
+
+    def above(level: float) -> np.ndarray:
+        return np.clip(depth - level + 0.5, 0, 1)  # voxels that a plane cuts are mixed
+
+    slots = [above(gap) - above(gap + 12), above(32 - gap - 12) - above(32 - gap)]
+    made = 220 - 110 * above(0) - 70 * above(32) - 70 * crack * (slots[0] + slots[1])
+    return np.asarray(gaussian_filter(made, 1.0) + random.normal(0, noise, shape), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("share", "gap", "limit"),
+    [
+        (0.0, 2.0, 0.02),
+        (0.2, 2.0, 0.05),
+        pytest.param(0.2, 4.0, 0.05, marks=pytest.mark.slow),
+        pytest.param(0.3, 2.0, 0.1, marks=pytest.mark.slow),
+    ],
+)
+def test_cracks_below_a_surface_do_not_draw_it_inwards(share: float, gap: float, limit: float) -> None:
+    # the step in the mean grey of the whole surface lies 0.16 to 0.3 voxel further in where cracks take 0.2 to 0.3
+    made = cracked(share, gap)
+    layers = {**LAYERS, "electrode": GreyRange(80, 160)}
+    found = geometry_of_greys(lambda a, b: made[a:b], made.shape, (1.0, 1.0, 1.0), layers)
+    rise = 32 / math.cos(math.radians(4))
+    for side, level in (("collector", 14.3), ("separator", 14.3 + rise)):
+        plane = found.frame.surface(side).plane  # type: ignore[arg-type]
+        assert plane.heights((96, 96)).mean() == pytest.approx(level, abs=limit)
+        assert plane.tilt_deg == pytest.approx(4, abs=0.1)
+
+
+def test_a_few_patches_or_a_thin_slab_still_give_a_surface() -> None:
+    made = greys(depths((48, 9, 40), 12.4, 2), 20.3, 1.0, 4)
+    found = geometry_of_greys(lambda a, b: made[a:b], made.shape, (1.0, 1.0, 1.0), LAYERS)
+    assert found.frame.thickness() == pytest.approx(20.3, abs=0.15)
+    tiny = made[:, :7, :7]
+    small = geometry_of_greys(lambda a, b: tiny[a:b], tiny.shape, (1.0, 1.0, 1.0), LAYERS)
+    assert small.frame.thickness() == pytest.approx(20.3, abs=0.8)

@@ -169,7 +169,12 @@ def test_a_size_is_no_other_quantity() -> None:
 def test_the_recipes_of_the_document_are_recipes() -> None:
     text = (Path(__file__).parents[2] / "docs" / "segmentation.md").read_text("utf-8")
     codes = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    assert [read(code).name for code in codes] == ["my-cracks", "wound-electrode", "sei-forest"]
+    assert [read(code).name for code in codes] == [
+        "my-cracks",
+        "wound-electrode",
+        "sei-forest",
+        "sei-forest-ilastik",
+    ]
     (python,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     made: dict[str, object] = {}
     exec(compile(python, "segmentation.md", "exec"), made)

@@ -32,6 +32,7 @@ from siltomo.units import teach_application_registry
 
 if TYPE_CHECKING:
     from siltomo.engine.compute.resolve import Match
+    from siltomo.engine.compute.windows import Within
 
 __all__ = ["metric_dataset"]
 
@@ -51,9 +52,18 @@ def metric_dataset(
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
     sensitivity: bool = False,
+    within: Within | None = None,
 ) -> xr.Dataset:
     """Return a metric over the catalog; see :meth:`siltomo.Catalog.metric`."""
-    plan = make_plan(catalog, [name], where=where, settings=settings, match=match, sensitivity=sensitivity)
+    plan = make_plan(
+        catalog,
+        [name],
+        where=where,
+        settings=settings,
+        match=match,
+        sensitivity=sensitivity,
+        within=within,
+    )
     metric = registry.find(name)[0]
     if metric.gives != "number":
         raise BadInputError(

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from siltomo.catalog import CatalogStore, voxel_faults
 from siltomo.engine.compute.outcomes import Failure, Totals, why
 from siltomo.engine.compute.passes import Pass, PlainPass
+from siltomo.engine.compute.windows import window_of
 from siltomo.metrics import Answer, Measure, Slab, labelled_array
+from siltomo.model import VoxelBox
 
 __all__ = ["measure_block", "pass_graph"]
 
@@ -62,7 +64,8 @@ def measure_block(
         stored = one.subject.stored
         if stored is None:
             raise ValueError("a subject without labels cannot be measured")
-        read = _StoredPlanes(_open_array(root, stored.id, stored.seal), f"segmentation {stored.id}")
+        array = _open_array(root, stored.id, stored.seal)
+        read = _StoredPlanes(array, f"segmentation {stored.id}", window_of(one.subject))
         depth, measures = one.shape[0], one.stages[stage]
         after = max(measure.after for measure in measures)
         stop = min(start + one.slab, depth)
@@ -81,6 +84,8 @@ def _evaluate(root: str, one: PlainPass) -> Answer | Failure:
         array = _open_array(root, stored.id, stored.seal)
         with voxel_faults(f"segmentation {stored.id}"):
             lazy = da.from_array(array, chunks=(one.slab, *array.shape[1:]), asarray=False)  # type: ignore[no-untyped-call]
+            if (window := window_of(one.subject)) is not None:
+                lazy = lazy[tuple(slice(*side) for side in window)]
             sample = item.request.seen(one.subject.sample(item.request.phase))
             with dask.config.set(scheduler="threads", num_workers=one.workers):
                 return item.request.evaluate(labelled_array(lazy, sample), sample)
@@ -102,10 +107,15 @@ class _StoredPlanes:
 
     array: Any
     name: str
+    window: VoxelBox | None = None
+    """The voxels that are taken, where they are not all."""
 
     def __call__(self, start: int, stop: int) -> NDArray[Any]:
         with voxel_faults(self.name):
-            return np.asarray(self.array[start:stop])
+            if self.window is None:
+                return np.asarray(self.array[start:stop])
+            (first, _), y, x = self.window
+            return np.asarray(self.array[first + start : first + stop, slice(*y), slice(*x)])
 
 
 def _merge(measures: tuple[Measure[Any], ...], upper: Any, lower: Any) -> tuple[Any, ...] | Failure:

@@ -56,10 +56,10 @@ class Pass:
     @property
     def read_bytes(self) -> int:
         """Bytes of voxels that are read, margins of the blocks included."""
-        depth, height, width = self.shape
+        depth = self.shape[0]
         margins = [max(m.after + 2 * m.halo for m in stage) for stage in self.stages]
         planes = sum(depth + margin * (self.blocks - 1) for margin in margins)
-        return planes * height * width * _itemsize(self.subject)
+        return planes * _stored_plane(self.subject) * _itemsize(self.subject)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class PlainPass:
     @property
     def read_bytes(self) -> int:
         """Bytes of voxels that are read, where each is read once."""
-        return math.prod(self.subject.sample("").shape) * _itemsize(self.subject)
+        return self.subject.sample("").shape[0] * _stored_plane(self.subject) * _itemsize(self.subject)
 
     @property
     def peak_bytes(self) -> int:
@@ -167,9 +167,15 @@ def _block_bytes(subject: Subject, measures: tuple[Measure[Any], ...], slab: int
     """Bound the memory of one block: its labels, and the measure that takes most."""
     shape = subject.sample("").shape
     planes = min(shape[0], slab + max(m.after for m in measures))
-    labels = planes * shape[1] * shape[2] * _itemsize(subject)
+    labels = planes * _stored_plane(subject) * _itemsize(subject)
     around = min(halo, shape[0])
     return labels + max(m.memory(min(slab, shape[0]), around) for m in measures)
+
+
+def _stored_plane(subject: Subject) -> int:
+    """Return the voxels of a plane that are read: the whole plane, whatever is measured of it."""
+    volume = subject.segmentation.volume if subject.segmentation else None
+    return math.prod((volume.shape if volume else subject.sample("").shape)[1:])
 
 
 def _itemsize(subject: Subject) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from siltomo.engine.compute.subjects import (
     base_items,
     find_subjects,
 )
+from siltomo.engine.compute.windows import Within, WithinCommon
 from siltomo.engine.cycling.fields import CyclingFields, with_cycles
 from siltomo.engine.resources import collector_paused, in_words
 from siltomo.engine.select import Selection, everything
@@ -156,6 +157,7 @@ def make_plan(
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
     sensitivity: bool = False,
+    within: Within | None = None,
 ) -> Plan:
     """Plan the computation of metrics.
 
@@ -173,6 +175,8 @@ def make_plan(
         any cell of the same formulation in the same cycle and half-cycle. Nearer ones win.
     sensitivity
         Whether to measure the variants of segmentations as well.
+    within
+        ``common``: measure only what all scans of a registered series show.
 
     Raises
     ------
@@ -182,7 +186,12 @@ def make_plan(
         When the smallest block needs more memory than is allowed.
     """
     with collector_paused():
-        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity)
+        place = WithinCommon(catalog) if within == "common" else _as_it_is
+        return _make_plan(catalog, names, where, settings or {}, match, sensitivity=sensitivity, place=place)
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
 
 
 def _make_plan(
@@ -193,14 +202,18 @@ def _make_plan(
     match: Match,
     *,
     sensitivity: bool,
+    place: Callable[[Item], Item],
 ) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    resolver = Resolver(subjects, _each_once(catalog), given, match, CyclingFields(catalog))
+    make = _each_once(lambda request, subject: place(base_item(catalog, request, subject)))
+    resolver = Resolver(subjects, make, given, match, CyclingFields(catalog))
     rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
-    plan = replace(plan, variants=find_variants(catalog, plan.items)) if sensitivity else plan
+    if sensitivity:
+        found = find_variants(catalog, plan.items)
+        plan = replace(plan, variants={key: tuple(map(place, varied)) for key, varied in found.items()})
     needed = [item for item in plan.items if item.to_compute]
     for item in needed:
         if not item.request.metric.plain:
@@ -209,15 +222,15 @@ def _make_plan(
     return replace(plan, passes=(*(make_pass(group) for group in waiting.values()), *plain))
 
 
-def _each_once(catalog: Catalog) -> MakeItem:
-    """Make items of a catalog: that of a metric on a segmentation once, though many rows need it."""
+def _each_once(make: MakeItem) -> MakeItem:
+    """Make the item of a metric on a segmentation once, though many rows need it."""
     made: dict[tuple[str, str], Item] = {}
 
     def item(request: Request, subject: Subject) -> Item:
         named = request.name, subject.labels.id if subject.labels else ""
         found = made.get(named)
         if found is None:
-            found = made[named] = base_item(catalog, request, subject)
+            found = made[named] = make(request, subject)
         return found
 
     return item

@@ -16,6 +16,7 @@ from siltomo.engine.compute.plan import Plan
 from siltomo.engine.compute.rows import Row, base_row, derived_row
 from siltomo.engine.compute.sensitivity import spread_over_variants
 from siltomo.engine.compute.subjects import Item
+from siltomo.engine.compute.windows import window_words
 from siltomo.engine.resources import collector_paused
 from siltomo.metrics import Answer, Distribution, Scalar, Undefined
 from siltomo.model import Coordinate, MetricResult, Provenance, Segmentation, Status, Trust, Uncertainty
@@ -130,6 +131,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
     request, labels = item.request, item.subject.segmentation
     if labels is None or labels.volume is None:
         raise ValueError("a subject without labels has no result")
+    within = window_words(item.subject)
     common: dict[str, Any] = {
         "key": item.key,
         "metric": request.name,
@@ -138,7 +140,7 @@ def _result(item: Item, answer: Answer) -> MetricResult:
         "parameters": dict(request.parameters),
         "scan": item.subject.scan.id,
         "segmentation": labels.id,
-        "conventions": dict(answer.conventions),
+        "conventions": {**answer.conventions, **({"within": within} if within else {})},
         "companions": {} if isinstance(answer, Undefined) else dict(answer.companions),
         "provenance": Provenance(
             siltomo=siltomo_version(),

@@ -105,6 +105,7 @@ class FolderOrder:
     trust_voxel: str | None = None
     member: str | None = None
     allow_gaps: bool = False
+    by_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,14 @@ def _plan(
         opened = open_volume(source)
     except SiltomoError as error:
         return replace(row, odd=(_words(error),)), None, None
-    scan = ScanOrder(source, merged, order.voxel_size, order.trust_voxel, where=name)
+    scan = ScanOrder(
+        source,
+        merged,
+        order.voxel_size,
+        order.trust_voxel,
+        by_reference=order.by_reference,
+        where=name,
+    )
     return replace(row, **_facts(opened), odd=opened.warnings), scan, opened
 
 

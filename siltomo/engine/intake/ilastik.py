@@ -147,8 +147,10 @@ def _making(catalog: Catalog, scan: str, file: Path, probabilities: Probabilitie
     )
 
 
-def ilastik_command(catalog: Catalog, scans: Sequence[str], project: Path, folder: Path) -> str:
-    """Return the command line that lets ilastik classify scans by a project.
+def ilastik_command(
+    catalog: Catalog, scans: Sequence[str], project: Path, folder: Path, *, export: str = "Probabilities"
+) -> str:
+    """Return the command line that lets ilastik classify scans by a project, or export their features.
 
     Raises
     ------
@@ -166,4 +168,4 @@ def ilastik_command(catalog: Catalog, scans: Sequence[str], project: Path, folde
                 fix="save the stack as one HDF5 file (in Fiji: Plugins > ilastik > Export HDF5)",
             )
         images.append(Path(source.path) / source.member if source.member else Path(source.path))
-    return headless_command(project, images, folder)
+    return headless_command(project, images, folder, source=export)

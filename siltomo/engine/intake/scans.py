@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from siltomo.catalog import VolumeSpec, content_of
+from siltomo.catalog import Elsewhere, VolumeFacts, VolumeSpec, content_of
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.intake.again import same_or_refused
 from siltomo.engine.intake.sources import (
@@ -15,7 +15,8 @@ from siltomo.engine.intake.sources import (
     reconcile_voxel_size,
     stored_volume,
 )
-from siltomo.importers import ImportedVolume, Source, open_volume
+from siltomo.errors import Amend, BadInputError
+from siltomo.importers import ImportedVolume, Source, ZarrInPlace, open_volume
 from siltomo.model import Scan, VoxelSize, validated
 
 __all__ = ["Ingested", "Progress", "ScanOrder", "add_scan"]
@@ -34,6 +35,8 @@ class ScanOrder:
     voxel_size: VoxelSize | None = None
     trust_voxel: str | None = None
     """``"file"`` or ``"user"`` where the two disagree."""
+    by_reference: bool = False
+    """Leave the voxels where they are; only an OME-Zarr can be read there."""
     where: str = ""
     """Where the order stands, such as a line of a study file."""
 
@@ -89,6 +92,7 @@ def add_scan(
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
+    elsewhere = _place(opened, where) if order.by_reference else None
     warnings = (*(() if dry_run else catalog.begin_writing()), *said, *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
@@ -97,17 +101,32 @@ def add_scan(
     if dry_run:
         return Ingested(scan, True, warnings)
     source = describe_files(opened, order.source.path, order.source.member)
-    stored = catalog.store.add_volume(
-        "scan",
-        scan.id,
-        VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=settled.size.um, name=scan.id),
-        opened.planes,
-        lambda facts: scan.model_copy(
-            update={"volume": stored_volume(facts, opened), "source": source}
-        ).body(),
-        progress=progress,
-    )
+    spec = VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=settled.size.um, name=scan.id)
+
+    def body(facts: VolumeFacts) -> Mapping[str, Any]:
+        volume = stored_volume(facts, opened)
+        return scan.model_copy(update={"volume": volume, "source": source}).body()
+
+    if elsewhere is None:
+        stored = catalog.store.add_volume("scan", scan.id, spec, opened.planes, body, progress=progress)
+    else:
+        source = source.model_copy(update={"in_place": True})
+        files = Elsewhere.of(elsewhere.root, elsewhere.arrays, elsewhere.leading, elsewhere.files)
+        stored = catalog.store.add_reference(
+            "scan", scan.id, spec, opened.planes, body, elsewhere=files, progress=progress
+        )
     return Ingested(Scan.from_body(dict(stored.body)), True, warnings)
+
+
+def _place(opened: ImportedVolume, where: str) -> ZarrInPlace:
+    """Return how a volume is read where it lies, or refuse."""
+    if isinstance(opened.in_place, ZarrInPlace):
+        return opened.in_place
+    raise BadInputError(
+        f"it cannot be registered by reference: {opened.in_place}",
+        where=where,
+        fix=Amend(drop_flags=("--by-reference",)),
+    )
 
 
 def default_scan_id(scan: Scan) -> str:

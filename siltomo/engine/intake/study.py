@@ -36,7 +36,7 @@ SECTIONS = {
 
 _STATE = ("cycle", "half", "capacity", "voltage", "time")
 _ACQUISITION = ("beamline", "technique", "energy", "start", "end")
-_FILE = ("file", "dataset", "prefix", "allow_gaps", "voxel_from")
+_FILE = ("file", "dataset", "prefix", "allow_gaps", "voxel_from", "by_reference")
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,7 @@ def _scan_order(document: Document, at: tuple[str, ...], fields: dict[str, Any])
         fields=nested,
         voxel_size=None if size is None else read_voxel_size(size),
         trust_voxel=fields.get("voxel_from"),
+        by_reference=fields.get("by_reference") is True,
         where=document.place(at),
     )
 

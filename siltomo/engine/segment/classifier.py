@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,68 +11,15 @@ from numpy.typing import NDArray
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.segment.recipes import LoadedRecipe
 from siltomo.engine.segment.sources import scan_source
-from siltomo.errors import Amend, BadInputError, MismatchError, NotFoundError, TooLargeError
-from siltomo.importers import Source, open_volume
-from siltomo.model import FoundClass, Parting, Scan
+from siltomo.engine.segment.training import ReadFeatures, open_features, training_labels
+from siltomo.errors import Amend, BadInputError, MismatchError, TooLargeError
+from siltomo.model import FoundClass, Parting
 from siltomo.segmentation import Classify, Match, Node
 from siltomo.segmentation.execute import Work
-from siltomo.segmentation.forest import Forest, Training, predict_block, prediction_bytes, train
-from siltomo.segmentation.ilastik import read_project
+from siltomo.segmentation.forest import Forest, predict_block, prediction_bytes, train
 from siltomo.segmentation.scratch import Slabs
 
-__all__ = ["Classifier", "training_inputs", "training_labels"]
-
-
-def training_inputs(catalog: Catalog, loaded: LoadedRecipe, scan_id: str) -> dict[str, str]:
-    """Return what decides on a classifier besides the recipe: the labelled voxels and the scan they lie on."""
-    found: dict[str, str] = {}
-    for number, step in enumerate(loaded.recipe.steps, 1):
-        if isinstance(step, Classify):
-            on = step.scan or scan_id
-            scan = catalog.record(Scan, on)
-            if scan.volume is not None:
-                found[f"scan {on}"] = scan.volume.content
-            found[f"training of step {number}"] = training_labels(catalog, loaded, step, on).digest
-    return found
-
-
-def training_labels(catalog: Catalog, loaded: LoadedRecipe, step: Classify, scan_id: str) -> Training:
-    """Read the sparse labels of a step.
-
-    Raises
-    ------
-    NotFoundError
-        When the file does not exist.
-    MismatchError
-        When they do not fit the scan they were drawn on.
-    """
-    path = loaded.place.parent / step.training
-    scan = catalog.record(Scan, scan_id)
-    shape = scan.volume.shape if scan.volume else (0, 0, 0)
-    if not path.exists():
-        raise NotFoundError(
-            f"there are no training labels {step.training!r}; paths in a recipe start at its folder",
-            where=str(path),
-        )
-    if path.suffix.lower() == ".ilp":
-        return Training.of(read_project(path, shape).labels)
-    opened = open_volume(Source(path))
-    if opened.shape != shape:
-        raise MismatchError(
-            f"training labels of {opened.shape} voxels (z, y, x) do not fit scan {scan_id!r} of {shape}; the step's "
-            "field 'scan' says which scan they were drawn on",
-            code="SIL110",
-            where=str(path),
-        )
-    return Training.of(_whole(opened))
-
-
-def _whole(opened: Any) -> NDArray[Any]:
-    planes = [
-        np.asarray(opened.planes(z, min(z + 64, opened.shape[0]))) for z in range(0, opened.shape[0], 64)
-    ]
-    labels = np.concatenate(planes)
-    return labels.astype(np.uint8) if labels.max(initial=0) < 256 else labels
+__all__ = ["Classifier"]
 
 
 def _eight_bits(chances: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -98,11 +44,13 @@ class Classifier:
         assert isinstance(step, Classify)
         forest = self._forest(node, step, work)
         source = node.inputs[0]
-        self._check_memory(step, work, source, slabs.depth)
+        read = self._features(step, work.source.id)
+        self._check_features(forest, read, step, work)
+        self._check_memory(step, work, source, slabs.depth, read)
         kept = self._chances(step, slabs)
         for start, stop in slabs.ranges:
             if not all(one.has(start) for one in (*kept, slabs)):
-                classes, chances = predict_block(step, forest, work, source, (start, stop))
+                classes, chances = predict_block(step, forest, work, source, (start, stop), read=read)
                 for one, chance in zip(kept, chances, strict=bool(kept)):
                     one.write(start, _eight_bits(chance, classes > 0))
                 inside = classes > 0
@@ -139,7 +87,7 @@ class Classifier:
         if self._forests is None:
             self._forests = {}
         if (node.index, on) not in self._forests:
-            training = training_labels(self.catalog, self.loaded, step, on)
+            training = training_labels(self.catalog, self.loaded, node.index + 1, step, on)
             if on != work.source.id:
                 if any(isinstance(one, Match) for one in self.loaded.recipe.steps[: node.index]):
                     raise BadInputError(
@@ -149,12 +97,31 @@ class Classifier:
                 work = Work(
                     self.loaded.recipe, scan_source(self.catalog, self.loaded.recipe, on), dict(work.facts)
                 )
-            self._forests[node.index, on] = train(step, work, node.inputs[0], training)
+            read = self._features(step, on)
+            self._forests[node.index, on] = train(step, work, node.inputs[0], training, read)
         return self._forests[node.index, on]
 
-    def _check_memory(self, step: Classify, work: Work, source: int, planes: int) -> None:
+    def _features(self, step: Classify, scan: str) -> ReadFeatures | None:
+        read = open_features(self.catalog, self.loaded, step, scan)
+        return None if read is None else read.within(self.memory // 2)
+
+    def _check_features(self, forest: Forest, read: ReadFeatures | None, step: Classify, work: Work) -> None:
+        """Refuse features that are not those of the training."""
+        if read is None or read.names == forest.features:
+            return
+        odd = [*dict.fromkeys((*read.names, *forest.features))]
+        odd = [name for name in odd if (name in read.names) != (name in forest.features)] or list(read.names)
+        raise MismatchError(
+            f"scan {work.source.id!r} has {len(read.names)} features, the forest was trained on those of scan "
+            f"{step.scan or work.source.id!r}, {len(forest.features)}; they differ in {', '.join(odd[:5])}",
+            where=str(read.channels.files[0]),
+        )
+
+    def _check_memory(
+        self, step: Classify, work: Work, source: int, planes: int, read: ReadFeatures | None
+    ) -> None:
         shape, spacing = work.source.shape, work.source.spacing
-        needed = prediction_bytes(step, shape, spacing, planes) + work.block_bytes(
+        needed = prediction_bytes(step, shape, spacing, planes, read) + work.block_bytes(
             source, min(planes * 3, shape[0])
         )
         if needed > self.memory:

@@ -10,9 +10,9 @@ from typing import Any
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.run import siltomo_version
-from siltomo.engine.segment.classifier import training_inputs
 from siltomo.engine.segment.recipes import LoadedRecipe
 from siltomo.engine.segment.sources import mask_labels, whole_volume
+from siltomo.engine.segment.training import check_features_of_scans, feature_inputs, training_inputs
 from siltomo.errors import Amend, BadInputError, TakenError
 from siltomo.model import OUTSIDE, Making, Phase, Scan, Segmentation, validated
 from siltomo.segmentation import Classify, Layers, Mask, Recipe
@@ -41,6 +41,7 @@ def check_order(order: RecipeOrder) -> None:
     repeated = {scan for scan in order.scans if order.scans.count(scan) > 1}
     if repeated:
         raise BadInputError(f"scans are given twice: {', '.join(sorted(repeated))}")
+    check_features_of_scans(order.loaded, order.scans)
 
 
 def draft_labels(catalog: Catalog, order: RecipeOrder, scan_id: str) -> Segmentation:
@@ -48,7 +49,8 @@ def draft_labels(catalog: Catalog, order: RecipeOrder, scan_id: str) -> Segmenta
     recipe = order.loaded.recipe
     scan = catalog.record(Scan, scan_id)
     whole_volume(scan)
-    making = making_of(recipe, _inputs(catalog, order, scan_id))
+    place = str(order.loaded.place.absolute()) if any(isinstance(s, Classify) for s in recipe.steps) else ""
+    making = making_of(recipe, _inputs(catalog, order, scan_id), place=place)
     phases = [Phase(value=value, name=name) for value, name in recipe.phases]
     name = (order.id or f"{{scan}}-{recipe.name}").replace("{scan}", scan_id[: 63 - len(recipe.name)])
     fields = {
@@ -65,7 +67,7 @@ def draft_labels(catalog: Catalog, order: RecipeOrder, scan_id: str) -> Segmenta
     )
 
 
-def making_of(recipe: Recipe, inputs: Mapping[str, str]) -> Making:
+def making_of(recipe: Recipe, inputs: Mapping[str, str], *, place: str = "") -> Making:
     """Return how a recipe makes labels of some inputs, before it is known what will be found."""
     material = {"recipe": recipe.content(), "inputs": dict(inputs)}
     text = json.dumps(material, sort_keys=True, separators=(",", ":"))
@@ -74,6 +76,7 @@ def making_of(recipe: Recipe, inputs: Mapping[str, str]) -> Making:
         digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
         content=recipe.content(),
         inputs=dict(inputs),
+        place=place,
         siltomo=siltomo_version(),
     )
 
@@ -96,6 +99,8 @@ def _inputs(catalog: Catalog, order: RecipeOrder, scan_id: str) -> dict[str, str
             found[f"depth axis of scan {one}"] = catalog.record(Scan, one).depth_axis or "not declared"
     if any(isinstance(step, Classify) for step in recipe.steps):
         found |= training_inputs(catalog, order.loaded, scan_id)
+        for one in together:
+            found |= feature_inputs(catalog, order.loaded, one)
     return found
 
 

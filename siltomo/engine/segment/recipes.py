@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from siltomo.engine.yaml import read_yaml
 from siltomo.errors import Amend, BadInputError, NotFoundError
 from siltomo.segmentation import Recipe, parse_recipe
+from siltomo.segmentation.training import Training
 
 __all__ = ["LoadedRecipe", "bundled_recipes", "load_recipe"]
 
@@ -22,6 +23,8 @@ class LoadedRecipe:
     recipe: Recipe
     place: Path
     """Its file; paths inside the recipe start at its folder."""
+    kept: Mapping[int, Training] = field(default_factory=dict)
+    """Training labels by the number of their step, where they are known and no file is read."""
 
     def within(self, text: str) -> LoadedRecipe:
         """Return the recipe inside of phases of another segmentation, given as ``ID:PHASE,PHASE``.

@@ -105,7 +105,8 @@ def register_scans(
         )
     for one in made if not dry_run else ():
         if one.believed:
-            catalog.set(Scan, one.scan, {"registration": _as_record(one)})
+            series = [other.scan for other in made if other.believed]
+            catalog.set(Scan, one.scan, {"registration": _as_record(one, series)})
     return made
 
 
@@ -178,6 +179,8 @@ def _middle(array: Any, window: Window, size: int) -> NDArray[Any]:
     return np.asarray(array[tuple(part)])
 
 
-def _as_record(one: Registered) -> dict[str, Any]:
-    named = {axis: f"{value:.6g} um" for axis, value in zip("zyx", one.shift, strict=True)}
+def _as_record(one: Registered, series: Sequence[str]) -> dict[str, Any]:
+    named: dict[str, Any] = {axis: f"{value:.6g} um" for axis, value in zip("zyx", one.shift, strict=True)}
+    if one.window is not None and len(series) > 1:
+        named |= {"series": list(series), "window": [[side.start, side.stop] for side in one.window]}
     return {"reference": one.reference, **named, "correlation": round(min(1.0, one.correlation), 4)}

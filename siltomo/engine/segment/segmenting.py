@@ -22,6 +22,7 @@ from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
+from siltomo.engine.segment.training import check_features_of_scans, kept_files
 from siltomo.errors import SiltomoError, StorageError
 from siltomo.model import Scan, Segmentation, Volume
 from siltomo.segmentation import Classify
@@ -102,13 +103,16 @@ def _run_together(
         learnt = learn_recipe(catalog, order, scans, folder, progress, keep_probabilities=True)
         made = []
         for draft, kept, one in zip(drafts, known, learnt, strict=True):
-            done = (
-                _unchanged(draft, kept)
-                if kept
-                else Segmented(draft.scan, "added", *write_labels(catalog, draft, one, progress))
-            )
+            done = _unchanged(draft, kept) if kept else _added(catalog, order, draft, one, progress)
             made.append(_with_probabilities(catalog, order, done, one, progress))
         return made
+
+
+def _added(
+    catalog: Catalog, order: RecipeOrder, draft: Segmentation, learnt: Learnt, progress: Told | None
+) -> Segmented:
+    kept = kept_files(catalog, order.loaded, draft.scan)
+    return Segmented(draft.scan, "added", *write_labels(catalog, draft, learnt, progress, kept=kept))
 
 
 def _with_probabilities(
@@ -135,6 +139,7 @@ def learn_recipe(
 
     Probabilities that the recipe keeps are put into the folder, where they are asked for.
     """
+    check_features_of_scans(order.loaded, tuple(scans))
     memory = int(memory_budget() * _SHARE)
     classifier = None
     if any(isinstance(step, Classify) for step in order.loaded.recipe.steps):
@@ -178,9 +183,17 @@ class LabelPlanes:
 
 
 def write_labels(
-    catalog: Catalog, draft: Segmentation, learnt: Learnt, progress: Told | None = None
+    catalog: Catalog,
+    draft: Segmentation,
+    learnt: Learnt,
+    progress: Told | None = None,
+    *,
+    kept: Mapping[str, bytes] | None = None,
 ) -> tuple[Segmentation, dict[int, int]]:
-    """Store labels and their record, as one change; returns the record and the voxels of each label value."""
+    """Store labels and their record, as one change; returns the record and the voxels of each label value.
+
+    Small files in ``kept``, such as training labels, stand beside the labels.
+    """
     scan = catalog.stored(Scan, draft.scan)
     source = learnt.work.source
     spec = VolumeSpec(
@@ -199,7 +212,7 @@ def write_labels(
 
     step = None if progress is None else lambda done, total: progress(f"writing {draft.id}", done, total)
     planes = LabelPlanes(learnt, int(memory_budget() * _SHARE))
-    stored = catalog.store.add_volume("segmentation", draft.id, spec, planes, body, progress=step)
+    stored = catalog.store.add_volume("segmentation", draft.id, spec, planes, body, extra=kept, progress=step)
     return Segmentation.from_body(dict(stored.body)), counted
 
 

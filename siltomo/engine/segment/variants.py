@@ -14,6 +14,7 @@ from siltomo.engine.compute.sensitivity import check_variant
 from siltomo.engine.segment.drafts import RecipeOrder, known_labels, making_of
 from siltomo.engine.segment.recipes import LoadedRecipe
 from siltomo.engine.segment.segmenting import learn_recipe, write_labels
+from siltomo.engine.segment.training import recipe_as_made
 from siltomo.errors import BadInputError
 from siltomo.model import OUTSIDE, Phase, Segmentation, validated
 from siltomo.segmentation import Recipe, parse_recipe
@@ -55,7 +56,8 @@ def moved_labels(
     matched = any(step.word == "match" for step in recipe.steps)
     first = labels.making.inputs.get("first scan", labels.scan) if matched else labels.scan
     scans = tuple(dict.fromkeys((first, labels.scan)))
-    order = RecipeOrder(LoadedRecipe(recipe, Path("recipe.yaml")), scans)
+    loaded = recipe_as_made(catalog, labels, LoadedRecipe(recipe, Path("recipe.yaml")))
+    order = RecipeOrder(loaded, scans)
     with tempfile.TemporaryDirectory(prefix="siltomo-") as folder:
         yield learn_recipe(catalog, order, scans, Path(folder), told)[-1]
 

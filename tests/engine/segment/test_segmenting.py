@@ -102,11 +102,11 @@ def test_a_broken_run_goes_on_where_it_stopped(
     order = RecipeOrder(load_recipe(str(tmp_path / "sei.yaml")), ("n0",))
     true, calls = segmenting_classifier.predict_block, []
 
-    def breaking(*words: Any) -> Any:
+    def breaking(*words: Any, **more: Any) -> Any:
         calls.append(words[-1])
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return true(*words)
+        return true(*words, **more)
 
     monkeypatch.setattr(segmenting_classifier, "predict_block", breaking)
     with pytest.raises(KeyboardInterrupt):
@@ -184,7 +184,7 @@ def test_a_run_killed_between_labels_and_probabilities_is_completed(
         run_recipe(catalog, order)
     monkeypatch.undo()
 
-    def no_more(*_: Any) -> Any:
+    def no_more(*_: Any, **more: Any) -> Any:
         raise AssertionError("what a broken run predicted is kept")
 
     monkeypatch.setattr(segmenting_classifier, "predict_block", no_more)
