@@ -128,10 +128,11 @@ def line(name: str, run: Callable[[], Any], rounds: int) -> str:
     cpu, wall = [], []
     for repeat in range(rounds + 1):
         before, start = cpu_seconds(), time.perf_counter()
-        run()
+        made = run()
         if repeat:  # the first round imports and fills caches
             cpu.append(cpu_seconds() - before)
             wall.append(time.perf_counter() - start)
+        del made
     figures = (statistics.median(cpu), min(cpu), statistics.median(wall), min(wall))
     return "| " + " | ".join([name, *(f"{figure:.2f}" for figure in figures)]) + " |"
 

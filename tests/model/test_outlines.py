@@ -34,6 +34,7 @@ def scans(draw):
     given = {"id": "s1", "cell": "c1", "state": state, "voxel_size": draw(st.tuples(*[lengths] * 3))}
     given["scale"] = draw(st.sampled_from(["micro", "nano"]))
     given["mode"] = draw(st.sampled_from(["operando", "in_situ", "ex_situ"]))
+    given["specimen"] = draw(st.sampled_from([None, "lamella-2"]))
     given["depth_axis"] = draw(st.sampled_from([None, "z", "-x"]))
     given["volume"] = draw(maybe | volumes)
     if draw(st.booleans()):
@@ -69,6 +70,7 @@ def test_an_outline_says_what_the_scan_says(scan):
     assert found == ScanOutline(
         id=scan.id,
         cell=scan.cell,
+        specimen=scan.specimen,
         scale=str(scan.scale),
         mode=str(scan.mode),
         domain=str(scan.domain),
