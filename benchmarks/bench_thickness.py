@@ -17,7 +17,14 @@ from _fields import make_mask
 from _timing import arguments, bytes_per_voxel, cpu_seconds, print_memory, table, versions
 from numpy.typing import NDArray
 
-from siltomo.kernels import ThicknessCounts, local_thickness, stream_thickness_counts, thickness_counts
+from siltomo.kernels import (
+    Lattice,
+    ThicknessCounts,
+    local_thickness,
+    slab_thickness_counts,
+    stream_thickness_counts,
+    thickness_counts,
+)
 
 
 def siltomo_map(mask: Any) -> Any:
@@ -26,6 +33,15 @@ def siltomo_map(mask: Any) -> Any:
 
 def siltomo_counts(mask: Any) -> Any:
     return thickness_counts(mask, threads=1)
+
+
+def siltomo_slab(mask: Any) -> Any:
+    return slab_thickness_counts(lambda a, b: mask[a:b], 0, len(mask), len(mask), threads=1)
+
+
+def siltomo_cells(mask: Any) -> Any:
+    lattice = Lattice(mask.shape)
+    return slab_thickness_counts(lambda a, b: mask[a:b], 0, len(mask), len(mask), cells=lattice, threads=1)
 
 
 def siltomo_stream(mask: Any) -> Any:
@@ -53,6 +69,8 @@ def tools() -> dict[str, Any]:
     found: dict[str, Any] = {
         "siltomo map": siltomo_map,
         "siltomo counts": siltomo_counts,
+        "siltomo counts of a slab": siltomo_slab,
+        "the same, by cell of a lattice too": siltomo_cells,
         "siltomo counts, 128 planes at a time": siltomo_stream,
         "siltomo map, fiji": siltomo_fiji,
     }

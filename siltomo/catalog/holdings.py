@@ -16,6 +16,7 @@ from siltomo.catalog.manifest import bag_problems, read_manifest, volume_files
 from siltomo.catalog.records import Shelf, StoredRecord, VolumeRef, seal_record
 from siltomo.catalog.refusals import taken
 from siltomo.catalog.sealed import checked_body
+from siltomo.catalog.served import VolumeFiles
 from siltomo.catalog.transactions import Transaction
 from siltomo.catalog.volumes import VolumeFacts, VolumeSpec, space_needed
 from siltomo.errors import BadInputError, DamagedError, NotFoundError, StorageError
@@ -222,6 +223,33 @@ class Holdings(Care):
         if record.volume.path == ELSEWHERE:
             return str(self._elsewhere(record).root)
         return self._fs.address(self.bag(record) / record.volume.path)
+
+    def volume_files(self, record: StoredRecord) -> VolumeFiles:
+        """Return the files of a record's volume, for programs that read OME-Zarr by themselves.
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no volume.
+        BadInputError
+            When the volume lies elsewhere: the catalog knows its arrays, and not what belongs to its image.
+        """
+        bag = self.bag(record)
+        assert record.volume is not None
+        if record.volume.path == ELSEWHERE:
+            raise BadInputError(
+                f"the volume of {record.kind} {record.id} was registered by reference and lies at "
+                f"{self.address(record)}: open it there, or export it",
+                fix=f"siltomo export ome-zarr {record.id} -o {record.id}.ome.zarr",
+            )
+        with storage_faults(self.root):
+            files = read_manifest(self._fs, bag, record.volume.manifest)
+        return VolumeFiles(bag / record.volume.path, volume_files(files, record.volume.path), self._fs)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether other programs find the catalog's files on this computer."""
+        return self._fs.is_disk
 
     def open_volume(self, record: StoredRecord, *, level: int = 0) -> zarr.Array[Any]:
         """Open one resolution of a record's volume; reads its metadata and no voxel.

@@ -17,6 +17,7 @@ from siltomo.cli.reply import Reply
 
 if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog
+    from siltomo.engine.figures.tables import Said
     from siltomo.engine.intake.scans import Progress
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "group",
     "mending",
     "progress_bar",
+    "stages",
     "tell",
     "the_catalog",
 ]
@@ -128,3 +130,49 @@ def progress_bar(words: str) -> Iterator[Progress | None]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(words, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stages(whole: str = "") -> Iterator[tuple[Said | None, Said | None]]:
+    """Show on stderr what is being done, how far it is and how long it will take; nothing when it is no terminal.
+
+    Yields two functions to tell: the first of the whole, which keeps its line, the second of the stage at hand,
+    whose line is replaced by that of the next one. Both take words, how much is done, and how much there is.
+
+    Parameters
+    ----------
+    whole
+        What to say of the whole before anything is told; no line without it.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None, None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *clocks, console=console, transient=True) as bar:
+        lines: dict[str, tuple[str, TaskID]] = {}
+
+        def tell(line: str, words: str, done: int, total: int) -> None:
+            if line in lines and lines[line][0] != words:
+                bar.remove_task(lines.pop(line)[1])
+            if line not in lines:
+                lines[line] = words, bar.add_task(words, total=total)
+            bar.update(lines[line][1], completed=done, total=total)
+            bar.refresh()  # a short stage is over before the next beat
+
+        if whole:
+            tell("whole", whole, 0, 1)
+        yield functools.partial(tell, "whole"), functools.partial(tell, "stage")

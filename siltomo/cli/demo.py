@@ -92,6 +92,8 @@ def demo(
 
 
 def _text(done: Demo) -> str:
+    from siltomo.engine.demo.pictures import FIGURES
+
     by_metric: dict[str, list[Check]] = {}
     for check in done.checks:
         if check.labels == "twin":
@@ -114,6 +116,8 @@ def _text(done: Demo) -> str:
             "  siltomo compute metric crack_volume_fraction crack_width_median --where \"formulation == 'with-zn'\"",
             "  siltomo compute metric electrode_porosity --explain",
             "  siltomo cycling summary",
+            f"  siltomo figure run {FIGURES.as_posix()}",
+            "  siltomo report --all -o report.html",
             "  siltomo plot operando -o operando.png",
             f"  siltomo --catalog {GREYS} report -o from-greys.html",
             *_checked(done),

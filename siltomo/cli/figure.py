@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, stages, the_catalog
 from siltomo.cli.reply import Reply, table
 
 __all__ = ["app"]
@@ -27,9 +27,8 @@ def run(file: File, only: Names = None, force: Force = False) -> Reply:
     """Draw the figures of a file whose data or declaration changed; exit code 7 when some failed."""
     from siltomo.report.figure_file import run_figures
 
-    with progress_bar("drawing") as progress:
-        say = None if progress is None else lambda _, done, total: progress(done, total)
-        done = run_figures(the_catalog(), file, names=only or (), force=force, say=say)
+    with stages(f"reading {file.name}") as (say, stage):
+        done = run_figures(the_catalog(), file, names=only or (), force=force, say=say, stage=stage)
     rows = [
         {"figure": one.name, "outcome": one.outcome, "files": list(one.files), "reason": one.reason}
         for one in done

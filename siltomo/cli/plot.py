@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from siltomo.cli.command import command, group, progress_bar, the_catalog
+from siltomo.cli.command import command, group, stages, the_catalog
 from siltomo.cli.options import Where
 from siltomo.cli.reply import Reply
 
-if TYPE_CHECKING:
-    from siltomo.report.kinds import Drawing
-
-__all__ = ["app"]
+__all__ = ["app", "draw"]
 
 app = group("plot", "Figures: PNG, SVG or PDF, with their data as CSV beside them.")
 
@@ -40,6 +37,20 @@ class Half(StrEnum):
 
     LITHIATION = "lithiation"
     DELITHIATION = "delithiation"
+
+
+class Statistic(StrEnum):
+    """What stands for the widths at a depth."""
+
+    MEDIAN = "median"
+    MEAN = "mean"
+
+
+class Order(StrEnum):
+    """What states along the depth are ordered and shaded by."""
+
+    CONTRACTION = "contraction"
+    CYCLE = "cycle"
 
 
 class Normalise(StrEnum):
@@ -100,6 +111,8 @@ Labels = Annotated[
     typer.Option("--segmentation", help="Whose phases to count; the scan's first.", show_default=False),
 ]
 ByOption = Annotated[By, typer.Option("--by", help="Mean over the cells of a formulation, or each cell.")]
+StatisticOption = Annotated[Statistic, typer.Option("--statistic", help="Of the widths at a depth.")]
+OrderOption = Annotated[Order, typer.Option("--by", help="What orders and shades the states.")]
 HalfOption = Annotated[Half, typer.Option("--half", help="Which half-cycle.")]
 NormaliseOption = Annotated[
     Normalise,
@@ -134,7 +147,7 @@ def cycling(
     width: WidthOption = Column.DOUBLE,
 ) -> Reply:
     """Draw capacity and coulombic efficiency against the cycle number, mean and spread over cells."""
-    return _plot("cycling", output, {"cell": cell, "y": y, "by": by.value, "width": width.value})
+    return draw("cycling", output, {"cell": cell, "y": y, "by": by.value, "width": width.value})
 
 
 @command(app, "voltage", csv=True)
@@ -142,7 +155,7 @@ def voltage(
     cell: Cells = None, cycle: Cycles = None, output: Output = None, width: WidthOption = Column.DOUBLE
 ) -> Reply:
     """Draw voltage against capacity of chosen cycles (1, 5 and 25), a panel for each cell."""
-    return _plot("voltage", output, {"cell": cell, "cycle": cycle, "width": width.value})
+    return draw("voltage", output, {"cell": cell, "cycle": cycle, "width": width.value})
 
 
 @command(app, "operando", csv=True)
@@ -155,7 +168,7 @@ def operando(
 ) -> Reply:
     """Draw cracks against capacity: fraction, surface to volume, width, interconnectivity of operando scans."""
     options = {"metric": metric, "half": half.value, "where": where, "width": width.value}
-    return _plot("operando", output, options)
+    return draw("operando", output, options)
 
 
 @command(app, "expansion", csv=True)
@@ -170,7 +183,7 @@ def expansion(
 ) -> Reply:
     """Draw the electrode's thickness through half-cycles, what silicon predicts, and what stays."""
     options = {"cycle": cycle, "normalise": normalise.value, "theory": theory, "cumulated": cumulated}
-    return _plot("expansion", output, {**options, "where": where, "width": width.value})
+    return draw("expansion", output, {**options, "where": where, "width": width.value})
 
 
 @command(app, "gas", csv=True)
@@ -178,7 +191,7 @@ def gas(
     cycle: Cycles = None, where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE
 ) -> Reply:
     """Draw the volume of gas per mass of silicon through half-cycles."""
-    return _plot("gas", output, {"cycle": cycle, "where": where, "width": width.value})
+    return draw("gas", output, {"cycle": cycle, "where": where, "width": width.value})
 
 
 @command(app, "cycles", csv=True)
@@ -189,19 +202,29 @@ def cycles(
 
     Without --where: of all scans that were not taken operando.
     """
-    return _plot("cycles", output, {"panel": panel, "where": where, "width": width.value})
+    return draw("cycles", output, {"panel": panel, "where": where, "width": width.value})
 
 
 @command(app, "depth", csv=True)
-def depth(where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
-    """Draw the width of cracks along the electrode's height, state by state; without --where, of all cycles."""
-    return _plot("depth", output, {"where": where, "width": width.value})
+def depth(
+    statistic: StatisticOption = Statistic.MEDIAN,
+    by: OrderOption = Order.CONTRACTION,
+    where: Where = None,
+    output: Output = None,
+    width: WidthOption = Column.DOUBLE,
+) -> Reply:
+    """Draw the width of cracks along the electrode's height, state by state; without --where, of all cycles.
+
+    States are ordered and shaded by the contraction of the electrode where that is known, else by cycle.
+    """
+    options = {"statistic": statistic.value, "by": by.value, "where": where, "width": width.value}
+    return draw("depth", output, options)
 
 
 @command(app, "sei", csv=True)
 def sei(where: Where = None, output: Output = None, width: WidthOption = Column.DOUBLE) -> Reply:
     """Draw the SEI-rich phase by cycle: volume per gram of silicon, mean thickness, distribution."""
-    return _plot("sei", output, {"where": where, "width": width.value})
+    return draw("sei", output, {"where": where, "width": width.value})
 
 
 @command(app, "slices", csv=True)
@@ -218,7 +241,7 @@ def slices(
     Without --where: of all scans that were not taken operando.
     """
     options = {"plane": plane, "cycle": cycle, "where": where, "scalebar": scalebar, "width": width.value}
-    return _plot("slices", output, options)
+    return draw("slices", output, options)
 
 
 @command(app, "histogram", csv=True)
@@ -226,7 +249,7 @@ def histogram(
     scan: OfScan, segmentation: Labels = None, output: Output = None, width: WidthOption = Column.SINGLE
 ) -> Reply:
     """Draw the greys of a scan: in all, by phase with their fits, and Otsu's cuts."""
-    return _plot("histogram", output, {"scan": scan, "segmentation": segmentation, "width": width.value})
+    return draw("histogram", output, {"scan": scan, "segmentation": segmentation, "width": width.value})
 
 
 @command(app, "render3d", csv=True)
@@ -260,32 +283,26 @@ def render3d(
         "own_renderer": own_renderer,
         "width": width.value,
     }
-    return _plot("render3d", output, options)
+    return draw("render3d", output, options)
 
 
 # ---- what they share -----------------------------------------------------------------------------------------
 
 
-def _plot(kind: str, output: Sequence[Path] | None, options: dict[str, Any]) -> Reply:
-    """Draw one kind of figure; options that were not given keep their defaults."""
-    from siltomo.report.kinds import draw_kind
-    from siltomo.report.saving import check_pictures
+def draw(kind: str, output: Sequence[Path] | None, options: dict[str, Any]) -> Reply:
+    """Draw one kind of figure into files; options that were not given keep their defaults."""
+    from siltomo.engine.figures.tables import plain_rows
+    from siltomo.report.kinds import draw_kind, find_kind
 
     paths = list(output or [Path(f"{kind}.png")])
-    check_pictures(paths)
+    find_kind(kind).check(paths)
     given = {name: value for name, value in options.items() if value is not None}
-    with progress_bar(f"collecting {kind}") as progress:
-        step = None if progress is None else lambda _, done, total: progress(done, total)
-        drawing = draw_kind(kind, the_catalog(), given, progress=step)
-    return _written(drawing, paths)
-
-
-def _written(drawing: Drawing, paths: Sequence[Path]) -> Reply:
-    from siltomo.engine.figures.tables import plain_rows
-    from siltomo.report.saving import save_figure
-
-    files = save_figure(drawing.draw(), paths, drawing.found.table)
+    with stages() as (_, tell):
+        drawing = draw_kind(kind, the_catalog(), given, progress=tell)
+        if tell is not None:
+            tell(f"drawing {kind}", 0, 1)
+        files = drawing.write(paths, progress=tell)
     rows = plain_rows(drawing.found.table)
     data = {"files": [str(path) for path in files], "rows": len(rows)}
-    warnings = [*drawing.found.warnings, *drawing.told]
-    return Reply(data, f"wrote {', '.join(map(str, files))}", rows, warnings)
+    words = f"wrote {', '.join(map(str, files))}"
+    return Reply(data, words, rows, [*drawing.found.warnings, *drawing.told])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, progress_bar, the_catalog
+from siltomo.cli.command import command, stages, the_catalog
 from siltomo.cli.reply import Reply
 
 __all__ = ["register"]
@@ -48,14 +48,6 @@ def report(
         raise UsageError("--all and ids of scans exclude each other", fix=Amend(drop_flags=("--all",)))
     check_output(output, (".html",))
     catalog = the_catalog()
-    checked = None
-    if study is not None:
-        from siltomo.engine.study.check import check
-
-        checked = check(study, catalog=lambda: catalog)
-    with progress_bar("collecting") as progress:
-        say = None if progress is None else lambda _, done, total: progress(done, total)
-        found = collect_report(catalog, scan or (), say=say)
     words = [
         "siltomo",
         "report",
@@ -64,7 +56,16 @@ def report(
         "-o",
         output.name,
     ]
-    size = write_report(found, output, check=checked, command=shlex.join(words))
+    with stages() as (_, say):
+        checked = None
+        if study is not None:
+            from siltomo.engine.study.check import check
+
+            if say is not None:
+                say(f"checking the numbers of {study}", 0, 1)
+            checked = check(study, catalog=lambda: catalog)
+        found = collect_report(catalog, scan or (), say=say)
+        size = write_report(found, output, check=checked, command=shlex.join(words), say=say)
     data = {
         "file": str(output),
         "bytes": size,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from siltomo.cli.command import command, progress_bar, the_catalog
+from siltomo.cli.command import command
+from siltomo.cli.plot import draw
 from siltomo.cli.reply import Reply
 
 __all__ = ["register"]
@@ -37,15 +39,9 @@ def video(
     output: Output = Path("video.gif"),
 ) -> Reply:
     """Film an operando series: a plane with phases, stamped with cycle, capacity, voltage and time."""
-    from siltomo.engine.figures.tables import plain_rows
-    from siltomo.engine.figures.video import video_table
-    from siltomo.report.figure_video import check_video, save_video
-
-    check_video(output)
-    with progress_bar("reading planes") as progress:
-        found = video_table(the_catalog(), cell, cycles=cycle or (), plane=plane, progress=progress)
-    with progress_bar("drawing frames") as progress:
-        files = save_video(found.table, found.extra["images"], output, seconds=seconds, progress=progress)
-    rows = plain_rows(found.table)
-    data = {"files": [str(path) for path in files], "frames": len(rows)}
-    return Reply(data, f"wrote {', '.join(map(str, files))} ({len(rows)} frames)", rows, found.warnings)
+    options = {"cell": cell, "cycle": cycle, "plane": plane, "seconds": seconds}
+    reply = draw("video", [output], options)
+    frames = reply.data["rows"]
+    return replace(
+        reply, data={"files": reply.data["files"], "frames": frames}, text=f"{reply.text} ({frames} frames)"
+    )

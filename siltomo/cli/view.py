@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siltomo.cli.command import command, the_catalog
+from siltomo.cli.command import command, stages, the_catalog
 from siltomo.cli.reply import Reply
 
 if TYPE_CHECKING:
     from siltomo.engine.catalog import Catalog
+    from siltomo.report.serving import LocalServer
 
 __all__ = ["register"]
 
@@ -54,30 +55,46 @@ def view(
 ) -> Reply:
     """Look at a scan of any size: planes, phases, grey window, streamed from the catalog's own pyramid.
 
-    The browser is served on 127.0.0.1 only, until Ctrl-C. For other programs, the command or file that opens it.
+    Browser and neuroglancer are served on 127.0.0.1 only, until Ctrl-C. For napari and Fiji, the command or file
+    that opens the scan.
     """
     catalog = the_catalog()
     if program is Program.BROWSER:
-        return _serve(catalog, scan, segmentation, port, open_=open_)
+        return _browser(catalog, scan, segmentation, port, open_=open_)
+    if program is Program.NEUROGLANCER:
+        return _neuroglancer(catalog, scan, segmentation, port, open_=open_)
     return _hand_over(catalog, scan, program)
 
 
-def _serve(catalog: Catalog, scan: str, segmentation: str | None, port: int, *, open_: bool) -> Reply:
+def _browser(catalog: Catalog, scan: str, segmentation: str | None, port: int, *, open_: bool) -> Reply:
+    from siltomo.engine.figures.tiles import Tiles
+    from siltomo.report.viewer import make_server
+
+    with stages() as (_, tell):
+        if tell is not None:
+            tell(f"reading the greys of {scan}", 0, 1)
+        server = make_server(Tiles(catalog, scan, segmentation=segmentation), port=port)
+    address = f"http://{server.server_address[0]!s}:{server.server_port}/"
+    return _serve(server, scan, address, open_=open_)
+
+
+def _neuroglancer(catalog: Catalog, scan: str, segmentation: str | None, port: int, *, open_: bool) -> Reply:
+    from siltomo.engine.figures.tiles import seen_volumes
+    from siltomo.report.neuroglancer import make_zarr_server, neuroglancer_link
+
+    found, labels, volumes = seen_volumes(catalog, scan, segmentation=segmentation)
+    server = make_zarr_server(volumes, scan=scan, port=port)
+    return _serve(server, scan, neuroglancer_link(found, labels, port=server.server_port), open_=open_)
+
+
+def _serve(server: LocalServer, scan: str, address: str, *, open_: bool) -> Reply:
+    """Serve until Ctrl-C; where to look is told at once, since the command ends only when it is stopped."""
     import webbrowser
 
-    from siltomo.engine.figures.tiles import Tiles
-    from siltomo.report.viewer import HOST, make_server
-
-    server = make_server(Tiles(catalog, scan, segmentation=segmentation), port=port)
-    taken = server.server_address[1]
-    address = f"http://{HOST}:{taken}/"
-    # told at once, on stderr: the command ends only when it is stopped
+    host, port = server.server_address[0], server.server_port
     print(f"{scan} at {address}  (Ctrl-C stops)", file=sys.stderr)
-    print(
-        f"from another machine: ssh -L {taken}:{HOST}:{taken} THIS_HOST, then {address}",
-        file=sys.stderr,
-        flush=True,
-    )
+    from_afar = f"ssh -L {port}:{host!s}:{port} THIS_HOST"
+    print(f"from another machine: {from_afar}, then the same address", file=sys.stderr, flush=True)
     if open_ and sys.stderr.isatty():
         webbrowser.open(address)
     try:
@@ -86,33 +103,34 @@ def _serve(catalog: Catalog, scan: str, segmentation: str | None, port: int, *, 
         pass
     finally:
         server.server_close()
-    return Reply({"scan": scan, "address": address}, f"stopped {address}")
+    return Reply({"scan": scan, "address": address}, f"stopped serving {scan}")
 
 
 def _hand_over(catalog: Catalog, scan: str, program: Program) -> Reply:
-    from siltomo.model import Scan
+    from siltomo.engine.figures.tiles import volume_on_disk
 
-    image = catalog.store.bag(catalog.stored(Scan, scan)) / "image.ome.zarr"
+    image = volume_on_disk(catalog, scan, program.value)
     data: dict[str, object] = {"scan": scan, "program": program.value, "volume": str(image)}
     if program is Program.NAPARI:
         words = f"napari --plugin napari-ome-zarr {shlex.quote(str(image))}"
-    elif program is Program.FIJI:
-        words = _macro(scan, image)
-        data["file"] = words
-        words = f"wrote {words}: open it in Fiji with Plugins > Macros > Run (needs n5-ij with OME-Zarr 0.5)"
     else:
-        folder = shlex.quote(str(image.parent))
+        path = Path(f"open_{scan}.ijm")
+        path.write_text(fiji_macro(scan, image), "utf-8")
+        data["file"] = str(path)
         words = (
-            f"npx http-server {folder} -a 127.0.0.1 -p 9000 --cors\n"
-            "then in https://neuroglancer-demo.appspot.com add the source  "
-            "zarr3://http://127.0.0.1:9000/image.ome.zarr"
+            f"wrote {path}: open it in Fiji with Plugins > Macros > Run (needs n5-ij that reads OME-Zarr 0.5)"
         )
     data["command"] = words
     return Reply(data, words)
 
 
-def _macro(scan: str, image: Path) -> str:
-    path = Path(f"open_{scan}.ijm")
-    quoted = str(image).replace("\\", "/").replace('"', '\\"')
-    path.write_text(f'// {scan}\nrun("HDF5/N5/Zarr/OME-NGFF ...", "url=[{quoted}]");\n', "utf-8")
-    return str(path)
+def fiji_macro(scan: str, image: Path) -> str:
+    """Return a macro that opens the full resolution of a scan in Fiji, as a virtual stack.
+
+    The blank at the end of the command's name is part of it: without it, it is n5-ij's command that saves. A volume
+    that was registered by reference may be Zarr 2, and name its resolutions in its own way.
+    """
+    from siltomo.engine.figures.tiles import first_array, zarr_scheme
+
+    url = f"{zarr_scheme(image)}://{image.resolve().as_uri()}?{first_array(image)}"
+    return f'// {scan}\nrun("HDF5/N5/Zarr/OME-NGFF ... ", "url=[{url}] virtual");\n'

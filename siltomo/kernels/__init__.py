@@ -20,6 +20,7 @@ from siltomo.kernels.surfaces import (
     window_volume,
 )
 from siltomo.kernels.thickness import local_thickness, thickness_counts
+from siltomo.kernels.thickness_cells import ThicknessCells
 from siltomo.kernels.thickness_distribution import ThicknessCounts
 from siltomo.kernels.thickness_slabs import (
     HaloTooLargeError,
@@ -38,6 +39,7 @@ __all__ = [
     "Lattice",
     "NoBackgroundError",
     "SlabComponents",
+    "ThicknessCells",
     "ThicknessCounts",
     "cell_configurations",
     "component_bytes",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
+from siltomo.kernels._cell_table import CellGrid, CellTable, add_widths
 from siltomo.kernels._field import Distances, Field, squared_distances
 from siltomo.kernels._fiji import CONTEXT, FRACTIONS, clean_up
 from siltomo.kernels._grid import Lattice, Mask
@@ -72,6 +73,19 @@ class Thickness:
         painted = self.balls.paint(tile, phase, Target(entries, (tile.start, tile.top)))
         counts = tally(entries.astype(np.int64), phase, bins, painted.squared_radii.size)
         return Tally(counts.bins, painted.squared_radii[counts.values], counts.counts)
+
+    def tally_cells(self, tile: Tile, grid: CellGrid) -> tuple[Tally, CellTable]:
+        """Count the phase voxels by thickness, all in bin 0, and by cell."""
+        phase = tile.of(self.window.phase)
+        one = np.zeros(tile.stop - tile.start, np.int64)
+        if self.convention != "fiji":
+            table = grid.table(tile, self.balls.top)
+            return _by_planes(self.balls.paint(tile, phase, cells=table), one), table
+        widths = np.rint(self._cleaned(tile) * FRACTIONS).astype(np.int64)
+        top = math.ceil(2 * math.sqrt(self.balls.top) * FRACTIONS)
+        table = grid.table(tile, top * top)
+        add_widths(table, widths, np.array(phase, np.uint8))
+        return tally(widths, phase, np.broadcast_to(one[:, np.newaxis, np.newaxis], phase.shape), top), table
 
     def _cleaned(self, tile: Tile) -> NDArray[np.float64]:
         """Return Fiji's diameters of all voxels of a tile that balls hold, in steps."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.kernels import _lanes as lanes
+from siltomo.kernels._cell_table import CellTable, Mark, add_lanes, add_word, mark_of
 from siltomo.kernels._jit import kernel
 from siltomo.kernels._keys import Tile, place_of
 
@@ -44,6 +45,18 @@ class Canvas(NamedTuple):
     """Plane and row of its first voxel, as the tile counts them."""
     fresh: NDArray[np.uint64]
     """Room for `WORDS` words."""
+    cells: CellTable
+    """Where painted voxels are added up by cell; or empty. Needs a tile whose rows begin at a multiple of
+    `WORDS`."""
+
+
+class Entry(NamedTuple):
+    """What is said of the voxels of one radius."""
+
+    value: float
+    """What is written."""
+    mark: Mark
+    """What is added up by cell."""
 
 
 @kernel
@@ -117,7 +130,7 @@ def _nearest(z: Any, low: Any, high: Any) -> Any:
 
 @kernel
 def _paint_stencil(
-    keys: Any, layout: Any, bits: Any, heights: Any, extents: Any, canvas: Any, value: Any, counts: Any
+    keys: Any, layout: Any, bits: Any, heights: Any, extents: Any, canvas: Any, entry: Any, counts: Any
 ) -> None:
     """Paint balls of one radius whose stencil is cut."""
     half, tallest, depth = extents
@@ -167,9 +180,13 @@ def _paint_stencil(
                             number = np.int64(lanes.bit_count(new))
                             found += number
                             counts[zz] += number
+                            if canvas.cells.counts.size:
+                                add_lanes(
+                                    canvas.cells, new, number, zz, row, 64 * (column + j - 1), entry.mark
+                                )
                             if canvas.out.size:
                                 lanes.store(fresh, 0, new)
-                                _write(canvas, fresh, zz, row, column + j, value)
+                                _write(canvas, fresh, zz, row, column + j, entry.value)
                     if found:
                         _renew(some, of_some + row, todo, at + row, columns * length)
 
@@ -186,7 +203,7 @@ def _renew(some: Any, to: Any, todo: Any, at: Any, plane: Any) -> None:
 
 @kernel
 def _paint_rows(
-    keys: Any, layout: Any, reach: Any, weights: Any, roots: Any, canvas: Any, value: Any, counts: Any
+    keys: Any, layout: Any, reach: Any, weights: Any, roots: Any, canvas: Any, entry: Any, counts: Any
 ) -> None:
     """Paint balls of one radius without a stencil, row by row where something is left."""
     tile, fresh = canvas.tile, canvas.fresh
@@ -229,10 +246,12 @@ def _paint_rows(
                                 number = np.int64(lanes.ones(new))
                                 found += number
                                 counts[zz] += number
+                                if canvas.cells.counts.size:
+                                    add_word(canvas.cells, new, zz, yy, 64 * (column - 1), entry.mark)
                                 if canvas.out.size:
                                     fresh[:] = 0
                                     fresh[0] = new
-                                    _write(canvas, fresh, zz, yy, column, value)
+                                    _write(canvas, fresh, zz, yy, column, entry.value)
                     if found:
                         at = (block * BLOCK * columns + column) * length
                         _renew(some, of_some, todo, at + row, columns * length)
@@ -261,7 +280,7 @@ def sweep(
     heights = np.zeros(WIDEST + 1, np.int64)
     shift = np.uint64(layout.place)
     stop = keys.size
-    entry = 0
+    number = 0
     while stop > 0:
         rank = keys[stop - 1] >> shift
         start = stop - 1
@@ -270,14 +289,15 @@ def sweep(
         of_radius = keys[start:stop]
         radius = ranked[rank] if ranked.size else np.int64(rank)
         reach = radius - less
-        value = scale * math.sqrt(radius) if scale > 0 else entry - scale
-        radii[entry] = radius
+        value = scale * math.sqrt(radius) if scale > 0 else number - scale
+        entry = Entry(value, mark_of(radius))
+        radii[number] = radius
         widest = _steps(reach, min(weights), roots)
         # A stencil costs about as much as half as many balls as its half width.
         if widest <= WIDEST and 2 * of_radius.size > widest - STENCIL_FREE:
             extents = _cut_stencil(reach, weights, roots, bits, heights)
-            _paint_stencil(of_radius, layout, bits, heights, extents, canvas, value, counts[entry])
+            _paint_stencil(of_radius, layout, bits, heights, extents, canvas, entry, counts[number])
         else:
-            _paint_rows(of_radius, layout, reach, weights, roots, canvas, value, counts[entry])
-        entry += 1
+            _paint_rows(of_radius, layout, reach, weights, roots, canvas, entry, counts[number])
+        number += 1
         stop = start

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from siltomo.kernels._cell_table import NO_CELLS, CellTable
 from siltomo.kernels._field import Field
 from siltomo.kernels._grid import Mask
 from siltomo.kernels._keys import KeyLayout, Tile, gather
@@ -28,7 +29,8 @@ def tiles(start: int, stop: int, shape_yx: tuple[int, int]) -> list[Tile]:
     ny, nx = shape_yx
     columns = -(-nx // 64) + 2
     planes = min(TILE_PLANES, max(1, TILE_BYTES // (8 * columns * 4 * WORDS)))
-    rows = max(WORDS, TILE_BYTES // (8 * columns * planes) - WORDS)
+    # whole lanes, so that these never lie in two rows of cells
+    rows = max(WORDS, (TILE_BYTES // (8 * columns * planes) - WORDS) & -WORDS)
     return [
         Tile(low, min(low + planes, stop), top, min(top + rows, ny))
         for low in range(start, stop, planes)
@@ -80,11 +82,13 @@ class Balls:
     roots: NDArray[np.uint32]
     """Whole roots of the first whole numbers."""
 
-    def paint(self, tile: Tile, wanted: Mask, target: Target | None = None) -> Painted:
-        """Paint the wanted voxels of a tile, a mask of its shape; count them, and write to a target."""
+    def paint(
+        self, tile: Tile, wanted: Mask, target: Target | None = None, cells: CellTable = NO_CELLS
+    ) -> Painted:
+        """Paint the wanted voxels of a tile, a mask of its shape; count them, also by cell, and write them."""
         target = target or Target(np.zeros((0, 0, 0), np.float32), (0, 0))
         todo, some = _as_words(wanted)
-        canvas = Canvas(tile, todo, some, target.values, target.origin, np.zeros(WORDS, np.uint64))
+        canvas = Canvas(tile, todo, some, target.values, target.origin, np.zeros(WORDS, np.uint64), cells)
         radii: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         counts = [np.zeros((0, tile.stop - tile.start), np.int64)]
         known = 0

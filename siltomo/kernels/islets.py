@@ -29,6 +29,8 @@ class Islets:
     """Area of each islet that lies inside, in the unit of the steps squared."""
     weights: Floats
     """How many islets of that extent each stands for: large ones lie inside the window more seldom."""
+    places: Floats
+    """Middle of the rectangle about each one, in shares of the section's rows and columns; shape (n, 2)."""
     cut: int
     """Islets that the window or the end of the electrode cuts."""
     cut_area: float
@@ -102,7 +104,7 @@ def find_islets(
     if not crack.any() or not solid.any():
         area = float(solid.sum()) * steps[0] * steps[1]
         nothing = np.zeros(0)
-        return Islets(nothing, nothing, int(area > 0), area, 0.0, 0.0, 0.0, lengths, chords)
+        return Islets(nothing, nothing, np.zeros((0, 2)), int(area > 0), area, 0.0, 0.0, 0.0, lengths, chords)
     distance = ndimage.distance_transform_edt(~crack, sampling=steps)
     labels = _basins(np.asarray(distance), solid)
     count = int(labels.max())
@@ -112,11 +114,14 @@ def find_islets(
     specks = (np.sqrt(areas) < least_size) & ~cut[1:]
     inside = ~cut[1:] & ~specks
     boxes = ndimage.find_objects(labels)
-    weights = np.array([_weight(boxes[n], labels.shape) for n in np.nonzero(inside)[0]])
+    extents = [boxes[n] for n in np.nonzero(inside)[0]]
+    weights = np.array([_weight(box, labels.shape) for box in extents])
+    middles = np.array([[(side.start + side.stop) / 2 for side in box] for box in extents]).reshape(-1, 2)
     crack_border, bridges = _border_lengths(labels, crack, steps)
     return Islets(
         areas[inside],
         weights,
+        middles / labels.shape,
         int(cut[1:].sum()),
         float(areas[cut[1:]].sum()),
         float(areas[specks].sum()),
@@ -132,6 +137,7 @@ def join_islets(parts: Sequence[Islets]) -> Islets:
     return Islets(
         np.concatenate([p.areas for p in parts]),
         np.concatenate([p.weights for p in parts]),
+        np.concatenate([p.places for p in parts]),
         sum(p.cut for p in parts),
         sum(p.cut_area for p in parts),
         sum(p.specks_area for p in parts),

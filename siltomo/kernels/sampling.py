@@ -154,33 +154,71 @@ def cell_configurations(
     voxels = as_voxels(labels, "labels")
     if voxels.shape[1:] != lattice.shape[1:] or not 0 <= start <= lattice.shape[0] - voxels.shape[0]:
         raise BadInputError(f"labels: planes {start} on of {voxels.shape} voxels are none of {lattice.shape}")
-    excluded = () if outside is None else (as_label_values(outside, voxels.dtype, "outside"),)
-    phases = [value] if outside is None else [value, outside]
-    members, first = as_phases([value], voxels.dtype, *excluded)
-    weights, unit = _weights(as_edges(spacing))
-    shifts = np.array([edge.bit_length() - 1 for edge in lattice.edges])
+    request = _request(voxels.dtype, value, spacing, lattice, outside=outside)
     layers = max(0, voxels.shape[0] - 1) if min(voxels.shape[1:]) > 1 else 0
-    # the kernel counts the voxels of the upper plane of each layer of tiles
-    rest = voxels[layers : voxels.shape[0] - int(shared)]
 
     def measure(low: int, high: int) -> CellCounts:
-        held = np.zeros(2, np.int64)
-        histogram, sums = np.zeros(256, np.int64), np.zeros((*lattice.cells, 3), np.int64)
-        if high > low:
-            block = as_unsigned(voxels[low : high + 1])
-            table = np.zeros((*lattice.cells[1:], 256), np.int32)
-            _count_cells(block, members, first, weights, start + low, shifts, table, held, histogram, sums)
-        if high == layers and rest.size:
-            held[: len(phases)] += label_counts(rest, phases, threads=1)
-        return CellCounts(
-            int(held[0]), int(held[1]), histogram, sums[..., 0], sums[..., 1], sums[..., 2], unit
-        )
+        return request.count_layers(voxels[low : high + 1], start + low)
 
     every = map_slabs(measure, layers, threads)
-    total = every[0]
-    for part in every[1:]:
+    # the kernel counts the voxels of the upper plane of each layer of tiles
+    total = request.count_voxels(voxels[layers : voxels.shape[0] - int(shared)])
+    for part in every:
         total += part
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """What is counted, whatever the planes."""
+
+    lattice: Lattice
+    phases: list[Phase]
+    """The phase, and what is outside of the domain where something is."""
+    members: NDArray[Any]
+    first: NDArray[Any]
+    weights: Counts
+    unit: float
+
+    def count_layers(self, voxels: NDArray[Any], start: int) -> CellCounts:
+        """Count the tiles of some planes, and the voxels of all but the last, from a plane of the volume on."""
+        held = np.zeros(2, np.int64)
+        histogram, sums = np.zeros(256, np.int64), np.zeros((*self.lattice.cells, 3), np.int64)
+        if voxels.shape[0] > 1:
+            shifts = np.array([edge.bit_length() - 1 for edge in self.lattice.edges])
+            table = np.zeros((*self.lattice.cells[1:], 256), np.int32)
+            block = as_unsigned(voxels)
+            _count_cells(
+                block, self.members, self.first, self.weights, start, shifts, table, held, histogram, sums
+            )
+        return self._counts(held, histogram, sums)
+
+    def count_voxels(self, voxels: NDArray[Any]) -> CellCounts:
+        """Count the voxels of some planes, and no tile."""
+        held = np.zeros(2, np.int64)
+        if voxels.size:
+            held[: len(self.phases)] = label_counts(voxels, self.phases, threads=1)
+        return self._counts(held, np.zeros(256, np.int64), np.zeros((*self.lattice.cells, 3), np.int64))
+
+    def _counts(self, held: Counts, histogram: Counts, sums: Counts) -> CellCounts:
+        return CellCounts(
+            int(held[0]), int(held[1]), histogram, sums[..., 0], sums[..., 1], sums[..., 2], self.unit
+        )
+
+
+def _request(
+    dtype: np.dtype[Any],
+    value: Phase,
+    spacing: Sequence[float],
+    lattice: Lattice,
+    *,
+    outside: Phase | None,
+) -> _Request:
+    """Check what is asked of labels of a dtype."""
+    excluded = () if outside is None else (as_label_values(outside, dtype, "outside"),)
+    members, first = as_phases([value], dtype, *excluded)
+    weights, unit = _weights(as_edges(spacing))
+    return _Request(lattice, [value] if outside is None else [value, outside], members, first, weights, unit)
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from siltomo.kernels._cell_table import CellGrid, CellTable
 from siltomo.kernels._fiji import FRACTIONS
 from siltomo.kernels._grid import Lattice, as_mask, as_outside, lattice
 from siltomo.kernels._keys import Tile
@@ -142,6 +143,16 @@ def tally_planes(found: Thickness, start: int, bins: NDArray[Any], threads: int)
         return found.tally(tile, bins[tile.start - start : tile.stop - start, tile.top : tile.bottom])
 
     return over(count, tiles(start, start + bins.shape[0], found.balls.field.shape[1:]), threads)
+
+
+def tally_cells(
+    found: Thickness, start: int, stop: int, grid: CellGrid, threads: int
+) -> tuple[list[Tally], list[CellTable]]:
+    """Tally the planes ``[start, stop)``, together and by cell."""
+    parts = over(
+        lambda tile: found.tally_cells(tile, grid), tiles(start, stop, found.balls.field.shape[1:]), threads
+    )
+    return [tallied for tallied, _ in parts], [table for _, table in parts]
 
 
 def as_counts(

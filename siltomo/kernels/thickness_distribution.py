@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
+from siltomo.kernels.thickness_cells import ThicknessCells
 
 __all__ = ["Convention", "ThicknessCounts"]
 
@@ -37,6 +38,8 @@ class ThicknessCounts:
     step: float
     """Unit of the radii, in the unit of the spacing."""
     convention: Convention
+    cells: ThicknessCells | None = None
+    """The same voxels by cell of a lattice, where asked for; lost where one of two parts has none."""
 
     def __post_init__(self) -> None:
         if self.squared_radii.ndim != 1 or self.counts.shape[-1:] != self.squared_radii.shape:
@@ -59,7 +62,8 @@ class ThicknessCounts:
         counts = np.zeros((*self.counts.shape[:-1], radii.size), np.int64)
         for part in (self, other):
             counts[..., np.searchsorted(radii, part.squared_radii)] += part.counts
-        return ThicknessCounts(radii, counts, self.step, self.convention)
+        cells = None if self.cells is None or other.cells is None else self.cells + other.cells
+        return ThicknessCounts(radii, counts, self.step, self.convention, cells)
 
     @property
     def diameters(self) -> NDArray[np.float64]:

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
+from siltomo.kernels import sampling
+from siltomo.kernels._cell_table import CellGrid, CellTable
 from siltomo.kernels._certificate import Cut, is_certified
 from siltomo.kernels._field import GUARD, Field, pitch_of
-from siltomo.kernels._fiji import CONTEXT
+from siltomo.kernels._fiji import CONTEXT, FRACTIONS
 from siltomo.kernels._grid import Lattice, lattice
-from siltomo.kernels._local_thickness import check_convention, find_thickness
+from siltomo.kernels._local_thickness import Thickness, check_convention, find_thickness
 from siltomo.kernels._planes import Planes, PlanesInMemory
 from siltomo.kernels._ridge import TABLE_LIMIT
 from siltomo.kernels._tally import DENSE_LIMIT, Tally, as_bins, merge_tallies
 from siltomo.kernels._tiles import BALLS_AT_ONCE, TILE_BYTES, tiles
 from siltomo.kernels._workers import ranges, thread_count
 from siltomo.kernels.distance import NoBackgroundError
-from siltomo.kernels.thickness import as_counts, tally_planes
+from siltomo.kernels.thickness import as_counts, tally_cells, tally_planes
+from siltomo.kernels.thickness_cells import cells_bytes, join_cells
 from siltomo.kernels.thickness_distribution import Convention, ThicknessCounts
 
 __all__ = [
@@ -64,6 +67,7 @@ def slab_thickness_counts(
     bin_count: int | None = None,
     halo: int = FIRST_HALO,
     max_halo: int | None = None,
+    cells: sampling.Lattice | None = None,
     threads: int | None = None,
 ) -> ThicknessCounts:
     """Count the phase voxels of some planes by local thickness, exactly as in the whole volume.
@@ -87,10 +91,12 @@ def slab_thickness_counts(
         Planes on either side to begin with; doubled until they suffice.
     max_halo
         Refuse to read more planes than this on either side.
+    cells
+        Lattice of the whole volume: count and sum by its cells too. Not together with bins.
 
     Returns
     -------
-    The counts of the core planes.
+    The counts of the core planes; their ``cells`` span the whole lattice, 0 where the planes do not reach.
 
     Raises
     ------
@@ -116,8 +122,16 @@ def slab_thickness_counts(
     request = _Request(lattice(spacing), convention, max_halo, thread_count(threads))
     block.cover(start, stop)
     groups, number = as_bins(bins, bin_count, block.phase.shape)
-    tallies, _ = _tally_slab(block, start, stop, bins=groups, request=request, halo=halo)
-    return as_counts(tallies, request.grid, convention, number, binned=bins is not None)
+    if cells is None:
+        tallies, _ = _tally_slab(block, start, stop, bins=groups, request=request, halo=halo)
+        return as_counts(tallies, request.grid, convention, number, binned=bins is not None)
+    if bins is not None or cells.shape != (depth, *block.phase.shape[1:]):
+        raise BadInputError(
+            f"cells of {cells.shape} voxels: none by bin, nor of planes of {block.phase.shape}"
+        )
+    tallies, tables = _tally_cells(block, start, stop, cells=cells, request=request, halo=halo)
+    counts = as_counts(tallies, request.grid, convention, number, binned=False)
+    return replace(counts, cells=join_cells(tables, cells, request.grid.step))
 
 
 def stream_thickness_counts(
@@ -206,13 +220,33 @@ def _tally_slab(
     block: PlanesInMemory, start: int, stop: int, *, bins: NDArray[Any], request: _Request, halo: int
 ) -> tuple[list[Tally], int]:
     """Tally the core planes of a block that covers them; also return the halo that was enough."""
-    if not block.phase[start - block.low : stop - block.low].any():
+    found, halo = _thickness_of(block, start, stop, request=request, halo=halo)
+    if found is None:
         return [], halo
+    return tally_planes(found, start - block.low, bins, request.threads), halo
+
+
+def _tally_cells(
+    block: PlanesInMemory, start: int, stop: int, *, cells: sampling.Lattice, request: _Request, halo: int
+) -> tuple[list[Tally], list[CellTable]]:
+    """Tally the core planes of a block that covers them, together and by cell."""
+    found, _ = _thickness_of(block, start, stop, request=request, halo=halo)
+    if found is None:
+        return [], []
+    grid = CellGrid(cells, block.low)
+    return tally_cells(found, start - block.low, stop - block.low, grid, request.threads)
+
+
+def _thickness_of(
+    block: PlanesInMemory, start: int, stop: int, *, request: _Request, halo: int
+) -> tuple[Thickness | None, int]:
+    """Prepare the thickness of the core planes, None without phase voxels; and the halo that was enough."""
+    if not block.phase[start - block.low : stop - block.low].any():
+        return None, halo
     context = CONTEXT if request.convention == "fiji" else 0
     core = max(start - context, 0), min(stop + context, block.depth)
     field, halo = _certified(block, core, halo, request)
-    found = find_thickness(block.window(request.grid), field, request.convention, request.threads)
-    return tally_planes(found, start - block.low, bins, request.threads), halo
+    return find_thickness(block.window(request.grid), field, request.convention, request.threads), halo
 
 
 def _certified(
@@ -244,6 +278,7 @@ def slab_bytes(
     convention: Convention = "open_ball",
     radius: float = 255,
     outside: bool = False,
+    cells: sampling.Lattice | None = None,
     threads: int | None = None,
 ) -> int:
     """State an upper bound of the memory that `slab_thickness_counts` needs at once.
@@ -260,6 +295,8 @@ def slab_bytes(
         Largest distance to the background that may occur, in steps (for cubic voxels: in voxels).
     outside
         Whether a part is beyond the window.
+    cells
+        Lattice of the whole volume, where cells are counted.
 
     Returns
     -------
@@ -281,9 +318,13 @@ def slab_bytes(
     field = item * ((depth * ny + 1) * pitch_of(nx) + 2 * GUARD)
     marks = 8 * depth * ny * -(-nx // 64)
     tables = 32 * 7 * min(longest, TABLE_LIMIT)
-    largest = tiles(0, planes, shape_yx)[0].wider(context, (planes, ny, nx))
+    pieces = tiles(0, planes, shape_yx)
+    largest = pieces[0].wider(context, (planes, ny, nx))
     part = (largest.stop - largest.start) * (largest.bottom - largest.top) * nx
     balls = 24 * min(BALLS_AT_ONCE, depth * ny * nx)
     counts = 8 * (largest.stop - largest.start) * min(longest, BALLS_AT_ONCE) + 12 * DENSE_LIMIT
     worker = balls + counts + part // 2 + TILE_BYTES + part * (28 if fiji else item + 1)
-    return masks + field + marks + tables + thread_count(threads) * worker + (16 << 20)
+    by_cell = (
+        0 if cells is None else cells_bytes(cells, pieces, longest * (2 * FRACTIONS if fiji else 1) ** 2)
+    )
+    return masks + field + marks + tables + by_cell + thread_count(threads) * worker + (16 << 20)

@@ -41,6 +41,8 @@ from siltomo.metrics.verdicts import (
     phase_absent,
     ratio_sampling,
     surface_sampling,
+    thickness_away_from_border,
+    thickness_sampling,
     touches_window,
 )
 from siltomo.model.fields import In
@@ -220,10 +222,10 @@ def euler(tiles: Tiled, sample: Sample, *, connectivity: Literal[26, 6] = 26) ->
     return Scalar(float(euler_number(tiles, connectivity=connectivity)), None, conventions)
 
 
-@metric("{phase}_thickness_median", unit="um", version=2, fixed={"statistic": "median"}, phases=("sei",))
-@metric("{phase}_thickness_mean", unit="um", version=2, fixed={"statistic": "mean"}, phases=("sei",))
-@metric("{phase}_width_median", unit="um", version=2, fixed={"statistic": "median"}, phases=("crack",))
-@metric("{phase}_width_mean", unit="um", version=2, fixed={"statistic": "mean"}, phases=("crack",))
+@metric("{phase}_thickness_median", unit="um", version=3, fixed={"statistic": "median"}, phases=("sei",))
+@metric("{phase}_thickness_mean", unit="um", version=3, fixed={"statistic": "mean"}, phases=("sei",))
+@metric("{phase}_width_median", unit="um", version=3, fixed={"statistic": "median"}, phases=("crack",))
+@metric("{phase}_width_mean", unit="um", version=3, fixed={"statistic": "mean"}, phases=("crack",))
 def local_thickness_statistic(
     thickness: Thick,
     voxels: Counted,
@@ -242,8 +244,11 @@ def local_thickness_statistic(
     Notes
     -----
     The conventions differ by up to a voxel in bodies a few voxels thick: one voxel is given as the
-    discretisation uncertainty. The window's border is not background: what it cuts reads too thick. There
-    is no sampling uncertainty yet; the flag "not_rve" says where the phase itself is too unevenly spread.
+    discretisation uncertainty. The window's border is not background: what it cuts may read too thick, or
+    too thin. The companion "away_from_border" is the mean without the outer part of the window, at least
+    half a width deep. The sampling uncertainty comes from the spread between sub-volumes, of the mean or of
+    the share below the median; where the window holds too few of them there is none, and the flag "not_rve"
+    says so.
     Hildebrand and Rüegsegger (1997), doi:10.1046/j.1365-2818.1997.1340694.x.
     """
     conventions = {"thickness": f"diameter, {convention}", "statistic": f"{statistic}, by volume"}
@@ -251,12 +256,17 @@ def local_thickness_statistic(
     if isinstance(known, str):
         return Undefined(known, conventions)
     value = known.mean() if statistic == "mean" else known.median()
+    found = thickness_sampling(known, cells, statistic)
     doubts = [
         *below_resolution(value, known, sample),
         *touches_window(value, voxels, cells, sample),
-        *not_representative(fraction_sampling(cells)),
+        *not_representative(found),
     ]
-    return Scalar(value, sample.edge_um, conventions, tuple(doubts))
+    companions = _sub_volumes(found, sample)
+    inner = thickness_away_from_border(known, sample)
+    if statistic == "mean" and inner is not None:
+        companions["away_from_border"] = str(Quantity(float(f"{inner:.4g}"), "um"))
+    return Scalar(value, sample.edge_um, conventions, tuple(doubts), companions, _uncertainty(found))
 
 
 @metric("{phase}_thickness_distribution", unit="1", version=1, fixed={"named": "thickness"}, phases=("sei",))

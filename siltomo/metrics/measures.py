@@ -205,7 +205,10 @@ class MeshArea(Measure[float]):
 
 @dataclass(frozen=True)
 class Thickness(Measure["ThicknessCounts | None"]):
-    """Count the voxels of the phase by local thickness; None where there is no background at all."""
+    """Count the voxels of the phase by local thickness, also by cell of the lattice that `Cells` has.
+
+    None where there is no background at all. The cells tell how representative the volume is.
+    """
 
     convention: ThicknessConvention
 
@@ -222,6 +225,7 @@ class Thickness(Measure["ThicknessCounts | None"]):
                 convention=self.convention,
                 halo=self.halo,
                 max_halo=slab.max_halo,
+                cells=Lattice(self.sample.shape),
                 threads=_ONE,
             )
         except NoBackgroundError:
@@ -237,6 +241,7 @@ class Thickness(Measure["ThicknessCounts | None"]):
             halo,
             convention=self.convention,
             outside=bool(self.sample.outside),
+            cells=Lattice(self.sample.shape),
             threads=_ONE,
         )
 

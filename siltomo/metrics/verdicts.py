@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
-from siltomo.kernels import CellCounts, ThicknessCounts
+from siltomo.kernels import CellCounts, Lattice, ThicknessCells, ThicknessCounts
 from siltomo.metrics.blocks import Sample
 from siltomo.metrics.measures import VoxelCount
-from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_ratio
+from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_median, sampling_of_ratio
 
 __all__ = [
     "below_resolution",
@@ -18,6 +20,8 @@ __all__ = [
     "phase_absent",
     "ratio_sampling",
     "surface_sampling",
+    "thickness_away_from_border",
+    "thickness_sampling",
     "touches_window",
 ]
 
@@ -58,6 +62,43 @@ def ratio_sampling(cells: CellCounts, sample: Sample) -> Sampling | NotRepresent
     return sampling_of_ratio(areas, volumes, at_least=surface.steps)
 
 
+def thickness_sampling(
+    thickness: ThicknessCounts, cells: CellCounts, statistic: Literal["mean", "median"]
+) -> Sampling | NotRepresentative:
+    """Return the sampling uncertainty of the mean or median thickness over the phase's voxels, in um.
+
+    A window that is too small for the volume of features is so for their thickness.
+    """
+    volume = fraction_sampling(cells)
+    if isinstance(volume, NotRepresentative):
+        return volume
+    mine = _thickness_cells(thickness)
+    if statistic == "mean":
+        return sampling_of_ratio(mine.widths * mine.unit, mine.voxels, at_least=volume.steps)
+    return sampling_of_median(
+        mine.thinner(0.5), mine.voxels, thickness.diameters, thickness.counts, at_least=volume.steps
+    )
+
+
+def thickness_away_from_border(thickness: ThicknessCounts, sample: Sample) -> float | None:
+    """Return the mean thickness, in um, in the cells that are half of it away from the window's border.
+
+    None where the window is too small to have such cells.
+    """
+    mine, lattice = _thickness_cells(thickness), Lattice(sample.shape)
+    half = thickness.mean() / 2
+    layers = [math.ceil(half / (e * um)) for e, um in zip(lattice.edges, sample.spacing_um, strict=True)]
+    inner = tuple(slice(n, max(n, size - n)) for n, size in zip(layers, mine.widths.shape, strict=True))
+    number = int(mine.voxels[inner].sum())
+    return float(mine.widths[inner].sum()) * mine.unit / number if number else None
+
+
+def _thickness_cells(thickness: ThicknessCounts) -> ThicknessCells:
+    if thickness.cells is None:
+        raise ValueError("the measure of thickness counts by cell")
+    return thickness.cells
+
+
 def not_representative(found: Sampling | NotRepresentative) -> Iterator[str]:
     """Say why a window gives no sampling uncertainty, where it gives none."""
     if isinstance(found, NotRepresentative):
@@ -86,12 +127,12 @@ def below_resolution(value: float, thickness: ThicknessCounts, sample: Sample) -
 
 
 def touches_window(width_um: float, voxels: VoxelCount, cells: CellCounts, sample: Sample) -> Iterator[str]:
-    """Say how much of the phase lies so near to the window's border that it may read too thick."""
+    """Say how much of the phase lies so near to the window's border that it may read too thick or too thin."""
     # a voxel on a face of the window lies in four of eight tiles: half of it is not counted by tiles
     on_border = 2 * (voxels.phase - float(cells.eighths.sum()) / 8)
     share = on_border * width_um / 2 / sample.edge_um / voxels.phase if voxels.phase else 0.0
     if share > NOTABLE:
         yield (
             f"touches_window: about {min(1.0, share):.2g} of the phase lies within half its width of the "
-            "window's border and may read too thick"
+            "window's border and may read too thick or too thin"
         )

@@ -94,7 +94,7 @@ def voltage_figure(table: pd.DataFrame, formulations: Sequence[str], *, width: W
                     x, y, color=seen[name].colour, linestyle=_DASHES[cycles.index(cycle) % len(_DASHES)]
                 )
             axes.set_xlabel(axis_label("capacity", str(rows["capacity_unit"].iloc[0])))
-            axes.set_ylabel(axis_label("", "V", words="voltage against counter electrode"))
+            axes.set_ylabel(axis_label("", "V", words="voltage vs. counter electrode"))
             axes.set_title(f"{cell} ({name})", loc="right")
             letter(axes, n)
         panels[0].set_xlim(left=0)

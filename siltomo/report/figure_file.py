@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.figures.tables import Said
 from siltomo.engine.yaml import read_yaml
 from siltomo.errors import BadInputError, RecordError, StorageError
-from siltomo.report.kinds import Drawing, draw_kind
+from siltomo.report.kinds import KINDS, Drawing, Film, draw_kind
 from siltomo.report.saving import check_pictures, save_figure
 from siltomo.report.style import WIDTHS, Width, drawn_into, siltomo_style
 
@@ -27,8 +28,6 @@ __all__ = ["STATE", "Declared", "Outcome", "read_figures", "run_figures"]
 
 STATE = ".siltomo-figures.json"
 """File beside the declarations that remembers what each figure was drawn from."""
-
-Said = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ def _declared(path: Path, name: str, body: Any) -> Declared:
     if not isinstance(body, dict):
         raise RecordError("a figure has a kind, or panels that have one", where=place)
     rest = dict(body)
-    output, width = rest.pop("output", f"{name}.pdf"), rest.pop("width", "double")
+    film = _is_film(rest.get("kind"))
+    output, width = rest.pop("output", f"{name}.gif" if film else f"{name}.pdf"), rest.pop("width", "double")
     if width not in WIDTHS:
         raise RecordError(f"width is single or double, not {width!r}", where=place)
     panels = rest.pop("panels", None)
@@ -94,17 +94,47 @@ def _declared(path: Path, name: str, body: Any) -> Declared:
         or not all(isinstance(p, dict) and "kind" in p for p in every)
     ):
         raise RecordError("each panel has a kind", where=place)
+    if panels is not None and any(_is_film(panel["kind"]) for panel in every):
+        raise RecordError("a film has a file of its own: it is no panel of a sheet", where=place)
     files = tuple(path.parent / str(one) for one in (output if isinstance(output, list) else [output]))
-    check_pictures(files)
+    if film:
+        KINDS[str(rest["kind"])].check(files)
+    else:
+        check_pictures(files)
     return Declared(name, files, width, tuple(every))
 
 
+def _of(name: str, stage: Said | None) -> Said | None:
+    return None if stage is None else lambda words, done, total: stage(f"{name}: {words}", done, total)
+
+
+def _is_film(kind: Any) -> bool:
+    return str(kind) in KINDS and KINDS[str(kind)].film
+
+
 def run_figures(
-    catalog: Catalog, path: Path, *, names: Sequence[str] = (), force: bool = False, say: Said | None = None
+    catalog: Catalog,
+    path: Path,
+    *,
+    names: Sequence[str] = (),
+    force: bool = False,
+    say: Said | None = None,
+    stage: Said | None = None,
 ) -> list[Outcome]:
     """Draw the figures of a file whose data, declaration or program changed since they were drawn.
 
     A figure that fails leaves the others whole.
+
+    Parameters
+    ----------
+    names
+        Which figures; all without any.
+    force
+        Whether to draw those too that have not changed.
+    say
+        Told which figure is drawn, how many are done, and how many there are.
+    stage
+        Told what is done for the figure at hand.
 
     Raises
     ------
@@ -124,9 +154,11 @@ def run_figures(
     chosen = [one for one in declared if not names or one.name in names]
     for n, one in enumerate(chosen):
         if say is not None:
-            say(one.name, n, len(chosen))
+            say(f"drawing figures of {path.name}", n, len(chosen))
         try:
-            outcome, digest = _run(catalog, one, "" if force else state.get(one.name, ""))
+            outcome, digest = _run(
+                catalog, one, "" if force else state.get(one.name, ""), _of(one.name, stage)
+            )
         except BadInputError as error:
             outcome, digest = Outcome(one.name, "failed", (), str(error)), ""
         except LookupError as error:
@@ -137,26 +169,29 @@ def run_figures(
     return made
 
 
-def _run(catalog: Catalog, one: Declared, before: str) -> tuple[Outcome, str]:
-    drawings = [_drawing(catalog, panel, one.width) for panel in one.panels]
+def _run(catalog: Catalog, one: Declared, before: str, stage: Said | None) -> tuple[Outcome, str]:
+    drawings = [_drawing(catalog, panel, one.width, stage) for panel in one.panels]
     digest = _digest(one, drawings)
     table = _table(drawings)
     files = tuple(str(path) for path in (*one.output, one.output[0].with_suffix(".csv")))
     said = tuple(words for drawing in drawings for words in drawing.found.warnings)
     if digest == before and all(Path(file).is_file() for file in files):
         return Outcome(one.name, "current", files, warnings=said), digest
-    figure = drawings[0].draw() if len(drawings) == 1 else _sheet(drawings, one.width)
-    save_figure(figure, one.output, table)
+    if len(drawings) == 1:
+        drawings[0].write(one.output, progress=stage)
+    else:
+        sheet = _sheet([drawing for drawing in drawings if isinstance(drawing, Drawing)], one.width)
+        save_figure(sheet, one.output, table, progress=stage)
     told = tuple(words for drawing in drawings for words in drawing.told)
     return Outcome(one.name, "drawn", files, warnings=(*said, *dict.fromkeys(told))), digest
 
 
-def _drawing(catalog: Catalog, panel: Mapping[str, Any], width: Width) -> Drawing:
+def _drawing(catalog: Catalog, panel: Mapping[str, Any], width: Width, stage: Said | None) -> Drawing | Film:
     options = {name: value for name, value in panel.items() if name != "kind"}
-    return draw_kind(str(panel["kind"]), catalog, {"width": width, **options})
+    return draw_kind(str(panel["kind"]), catalog, {"width": width, **options}, progress=stage)
 
 
-def _table(drawings: Sequence[Drawing]) -> pd.DataFrame:
+def _table(drawings: Sequence[Drawing | Film]) -> pd.DataFrame:
     if len(drawings) == 1:
         return drawings[0].found.table
     parts = [d.found.table.assign(figure_part=f"{n + 1} {d.kind}") for n, d in enumerate(drawings)]
@@ -181,7 +216,7 @@ def _sheet(drawings: Sequence[Drawing], width: Width) -> Figure:
     return sheet
 
 
-def _digest(one: Declared, drawings: Sequence[Drawing]) -> str:
+def _digest(one: Declared, drawings: Sequence[Drawing | Film]) -> str:
     """Return a digest of all that the figure depends on: declaration, data, pixels, version."""
     try:
         program = version("siltomo")
@@ -192,7 +227,8 @@ def _digest(one: Declared, drawings: Sequence[Drawing]) -> str:
     for drawing in drawings:
         found.update(drawing.found.table.to_csv(index=False).encode())
         found.update(repr(drawing.found.formulations).encode())
-        for image in drawing.found.extra.get("images", {}).values():
+        images = drawing.found.extra.get("images", {})
+        for image in images.values() if isinstance(images, Mapping) else images:
             found.update(np.ascontiguousarray(image.grey).tobytes())
             for name, mask in image.phases.items():
                 found.update(name.encode() + np.packbits(mask).tobytes())

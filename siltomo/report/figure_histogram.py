@@ -58,7 +58,7 @@ def histogram_figure(table: pd.DataFrame, *, width: Width = "single") -> Figure:
         for row in plain_rows(table[table["kind"] == "cut"]):
             axes.axvline(row["grey"], color="#D55E00", linestyle="--", linewidth=0.8)
             axes.text(
-                row["grey"], 1.0, f" {row['grey']:.4g}", transform=axes.get_xaxis_transform(), va="top", fontsize=5.5,
+                row["grey"], 0.97, f" {row['grey']:.4g}", transform=axes.get_xaxis_transform(), va="top", fontsize=5.5,
                 color="#D55E00",
             )  # fmt: skip
             entries[str(row["phase"])] = {"color": "#D55E00", "linestyle": "--"}

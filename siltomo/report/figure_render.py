@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siltomo.engine.figures.mesh import Mesh
-from siltomo.engine.figures.tables import plain_rows
-from siltomo.report.figure_slices import bar_length, nothing
+from siltomo.engine.figures.tables import Said, plain_rows
+from siltomo.report.figure_slices import PAD, bar_length, nothing, picture_height
+from siltomo.report.panels import key
 from siltomo.report.render import Camera, render_pictures
-from siltomo.report.style import Width, blank, phase_colour, siltomo_style
+from siltomo.report.style import Width, blank, phase_colour, quantity_words, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ def render_figure(
     camera: Camera | None = None,
     own: bool = False,
     width: Width = "double",
+    progress: Said | None = None,
 ) -> tuple[Figure, str]:
     """Draw surfaces: a row for each formulation and scale, a column for each cycle; one scale in each row of scale.
 
@@ -39,6 +41,8 @@ def render_figure(
         Its ``extra["meshes"]``.
     own
         Whether to use siltomo's renderer even where pyvista is there.
+    progress
+        Told what is drawn.
 
     Returns
     -------
@@ -47,25 +51,19 @@ def render_figure(
     str
         What to tell the user, such as that no renderer was found.
     """
-    from matplotlib.colors import to_rgb
-
     view = camera or Camera()
     rows = plain_rows(table)
     down = list(dict.fromkeys((row["formulation"], row["scale"]) for row in rows))
     cycles = sorted({row["cycle"] for row in rows})
-    pictures: dict[int, np.ndarray] = {}
-    told = ""
-    halves: dict[str, float] = {}
-    for scale in dict.fromkeys(row["scale"] for row in rows):
-        mine = [n for n in meshes if rows[n]["scale"] == scale]
-        if not mine:
-            continue
-        halves[scale] = max(float(np.linalg.norm(meshes[n].size_um)) for n in mine) / 2 * 0.92
-        colours = [to_rgb(phase_colour(meshes[n].phase)) for n in mine]
-        drawn, told = render_pictures([meshes[n] for n in mine], view, halves[scale], colours, own=own)
-        pictures |= dict(zip(mine, drawn, strict=True))
+    pictures, halves, told = _pictures(rows, meshes, view, own=own, progress=progress)
     with siltomo_style():
-        figure = blank(width, rows=len(down), columns=len(cycles), height=0.86)
+        figure = blank(
+            width,
+            columns=len(cycles),
+            height=picture_height([1.0] * len(down), len(cycles), width),
+            pictures=True,
+        )
+        spacing(figure, pictures=True, h_pad=PAD, w_pad=PAD)
         panels = figure.subplots(len(down), len(cycles), squeeze=False)
         for n, row in enumerate(rows):
             r, c = down.index((row["formulation"], row["scale"])), cycles.index(row["cycle"])
@@ -81,7 +79,36 @@ def render_figure(
                 axes.set_title("pristine" if row["cycle"] == 0 else f"cycle {row['cycle']}")
             if c == 0:
                 axes.set_ylabel(f"{row['formulation']}\n{row['scale']}")
+        phases = sorted({mesh.phase for mesh in meshes.values()})
+        key(figure, {quantity_words(name): {"facecolor": phase_colour(name)} for name in phases})
     return figure, told
+
+
+def _pictures(
+    rows: Sequence[Mapping[str, Any]],
+    meshes: Mapping[int, Mesh],
+    view: Camera,
+    *,
+    own: bool,
+    progress: Said | None,
+) -> tuple[dict[int, np.ndarray], dict[str, float], str]:
+    """Return the picture of each row, half the side of the pictures of each scale, and what to tell."""
+    from matplotlib.colors import to_rgb
+
+    pictures: dict[int, np.ndarray] = {}
+    halves: dict[str, float] = {}
+    told = ""
+    for scale in dict.fromkeys(row["scale"] for row in rows):
+        mine = [n for n in meshes if rows[n]["scale"] == scale]
+        if not mine:
+            continue
+        halves[scale] = max(float(np.linalg.norm(meshes[n].size_um)) for n in mine) / 2 * 0.92
+        colours = [to_rgb(phase_colour(meshes[n].phase)) for n in mine]
+        drawn, told = render_pictures(
+            [meshes[n] for n in mine], view, halves[scale], colours, own=own, progress=progress
+        )
+        pictures |= dict(zip(mine, drawn, strict=True))
+    return pictures, halves, told
 
 
 def _panel(axes: Axes, picture: np.ndarray, mesh: Mesh, camera: Camera, half: float, *, share: float) -> None:

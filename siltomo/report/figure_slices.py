@@ -11,16 +11,18 @@ import numpy as np
 from siltomo.engine.figures.slices import PlaneImage
 from siltomo.engine.figures.tables import plain_rows
 from siltomo.report.panels import key
-from siltomo.report.style import Width, blank, phase_colour, siltomo_style, spacing
+from siltomo.report.style import WIDTHS, Width, blank, phase_colour, quantity_words, siltomo_style, spacing
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["bar_length", "draw_plane", "slices_figure"]
+__all__ = ["PAD", "bar_length", "draw_plane", "nothing", "picture_height", "scale_bar", "slices_figure"]
 
 OPACITY = 0.6
+_LABELS, _HEAD, PAD = 0.32, 0.42, 0.03
+"""Inches that labels at the left, title and key at the top, and the space around a picture take."""
 
 
 def bar_length(width_um: float) -> float:
@@ -62,8 +64,10 @@ def slices_figure(
     ]
     ratios = [height / across for height, across in sizes]
     with siltomo_style():
-        figure = blank(width, columns=len(cycles), height=(sum(ratios) + 0.12 * len(down)))
-        spacing(figure, h_pad=0.02, w_pad=0.02)
+        figure = blank(
+            width, columns=len(cycles), height=picture_height(ratios, len(cycles), width), pictures=True
+        )
+        spacing(figure, pictures=True, h_pad=PAD, w_pad=PAD)
         panels = figure.subplots(len(down), len(cycles), squeeze=False, gridspec_kw={"height_ratios": ratios})
         for r, one in enumerate(down):
             for c, cycle in enumerate(cycles):
@@ -86,8 +90,18 @@ def slices_figure(
                     view = "in-plane" if row["axes"] == "xy" else "cross-section"
                     axes.set_ylabel(f"{one[0]}\n{view}" + (", nano" if row["scale"] == "nano" else ""))
         phases = sorted({name for image in images.values() for name in image.phases})
-        key(figure, {name: {"facecolor": phase_colour(name), "alpha": OPACITY} for name in phases})
+        key(
+            figure,
+            {quantity_words(name): {"facecolor": phase_colour(name), "alpha": OPACITY} for name in phases},
+        )
     return figure
+
+
+def picture_height(ratios: list[float], columns: int, width: Width) -> float:
+    """Return the height of the figure in widths of a column: that of the pictures beside their labels."""
+    column = WIDTHS[width] / columns
+    picture = (WIDTHS[width] - _LABELS) / columns - 2 * PAD
+    return (sum(ratios) * picture + 2 * PAD * len(ratios) + _HEAD) / column
 
 
 def _extent(images: list[PlaneImage]) -> tuple[float, float]:

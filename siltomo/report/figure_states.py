@@ -27,6 +27,11 @@ __all__ = ["cycle_figure", "operando_figure"]
 _HALVES = ("lithiation", "delithiation")
 _THEORY = "theoretical_thickness_expansion"
 _CUMULATED = "cumulative_irreversible_expansion"
+_WORDS = {
+    "electrode_thickness_expansion": "thickness expansion",
+    "normalized_thickness_expansion": "normalised thickness expansion",
+}
+"""Shorter names, for panels that are lower than the name of the metric is long."""
 
 
 def operando_figure(
@@ -51,7 +56,7 @@ def operando_figure(
     with siltomo_style():
         figure = blank(width, rows=count, columns=columns, height=0.72)
         panels = figure.subplots(count, columns, squeeze=False, sharex=True).ravel()
-        right = 1.06 * float(table["capacity"].max())
+        right = 1.06 * _last_capacity(table)
         for n, (axes, metric) in enumerate(zip(panels, metrics, strict=False)):
             rows = table[table["metric"] == metric]
             _states(axes, rows, seen, cycles, right=right)
@@ -72,6 +77,12 @@ def operando_figure(
             entries["below resolution"] = RESOLUTION
         key(figure, entries)
     return figure
+
+
+def _last_capacity(table: pd.DataFrame) -> float:
+    """Return where the axis ends: at the last scan, or where a half-cycle went on to its cut-off without one."""
+    ended = table.loc[table["half_cycle_complete"].eq(True), "half_cycle_end"]
+    return float(max(table["capacity"].max(), ended.max() if len(ended) else 0.0))
 
 
 def _formulations(table: pd.DataFrame, formulations: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +168,8 @@ def _one_cycle(pair: Any, table: pd.DataFrame, cycle: int, seen: Any, *, first: 
         axes.set_xlim(-0.04 * right, right)
         axes.set_xlabel(half)
     measured = table[table["metric"] != _THEORY]
-    pair[0].set_ylabel(axis_label(str(measured["metric"].iloc[0]), str(measured["unit"].iloc[0])))
+    metric, unit = str(measured["metric"].iloc[0]), str(measured["unit"].iloc[0])
+    pair[0].set_ylabel(axis_label(metric, unit, words=_WORDS.get(metric, "")))
     pair[1].tick_params(labelleft=False)
 
 
@@ -173,7 +185,7 @@ def _with_pristine(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def _same_height(every: Sequence[Axes]) -> None:
     if not every:
         return
-    low = min(axes.get_ylim()[0] for axes in every)
+    low = min(0.0, *(axes.get_ylim()[0] for axes in every))
     high = max(axes.get_ylim()[1] for axes in every)
     for axes in every:
         axes.set_ylim(low, high)
@@ -182,7 +194,8 @@ def _same_height(every: Sequence[Axes]) -> None:
 def _cumulated(axes: Axes, rows: pd.DataFrame, seen: Any) -> None:
     for (formulation, _), group in rows.groupby(["formulation", "cell"], sort=True):
         draw_series(axes, series_of(group, x="coordinate_value").scaled(1e-3), seen[formulation])
-    axes.set_xlabel(axis_label("", "Ah/g_Si", words="cumulated reversible capacity"))
-    axes.set_ylabel(axis_label("", "um", words="cumulated thickness increase"))
+    # on the second line, as that of the half-cycles beside it: the panels then end at one height
+    axes.set_xlabel("\n" + axis_label("", "Ah/g_Si", words="cumulated reversible capacity"))
+    axes.set_ylabel(axis_label("", "um", words="cumulated increase"))
     axes.set_xlim(left=0)
     _from_zero(axes)

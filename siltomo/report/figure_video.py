@@ -5,26 +5,25 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.engine.figures.slices import PlaneImage
-from siltomo.engine.figures.tables import plain_rows
+from siltomo.engine.figures.tables import Said, plain_rows
 from siltomo.errors import Amend, MissingPartError, StorageError
 from siltomo.report.figure_slices import bar_length, draw_plane, scale_bar
-from siltomo.report.saving import write_table
 from siltomo.report.style import siltomo_style
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VIDEOS", "check_video", "frame", "save_video", "stamp"]
+__all__ = ["VIDEOS", "check_video", "ffmpeg_program", "frame", "save_video", "stamp"]
 
 VIDEOS = (".gif", ".mp4")
 _WIDTH_INCH, _DPI = 4.0, 160
-Frames = Callable[[int, int], None]
 
 
 def check_video(path: Path) -> None:
@@ -40,10 +39,24 @@ def check_video(path: Path) -> None:
     from siltomo.engine.export.results import check_output
 
     check_output(path, VIDEOS)
-    if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
+    if path.suffix.lower() == ".mp4" and ffmpeg_program() is None:
         raise MissingPartError(
-            "MP4 needs the program ffmpeg", fix=Amend({"-o": f"{path.stem}.gif"}, drop=("--output",))
+            "MP4 needs the program ffmpeg: on the PATH, or pip install 'siltomo[video]'",
+            fix=Amend({"-o": f"{path.stem}.gif"}, drop=("--output",)),
         )
+
+
+def ffmpeg_program() -> str | None:
+    """Return the ffmpeg that writes MP4: the one on the PATH, else the one that imageio-ffmpeg brings along."""
+    found = shutil.which("ffmpeg")
+    if found is None and find_spec("imageio_ffmpeg") is not None:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        try:
+            found = str(get_ffmpeg_exe())
+        except RuntimeError:  # a package without a program for this machine
+            return None
+    return found
 
 
 def stamp(row: Mapping[str, Any], first: datetime | None) -> str:
@@ -85,9 +98,9 @@ def save_video(
     path: Path,
     *,
     seconds: float = 0.6,
-    progress: Frames | None = None,
-) -> list[Path]:
-    """Write a film, and its table as CSV beside it.
+    progress: Said | None = None,
+) -> None:
+    """Write a film.
 
     Parameters
     ----------
@@ -106,16 +119,20 @@ def save_video(
     size = max(i.size_um[0] for i in images), max(i.size_um[1] for i in images)
     starts = [datetime.fromisoformat(row["start"]) for row in rows if row["start"] is not None]
     first = starts[0] if len(starts) == len(rows) else None
+    tell = progress or _silent
     frames = []
     for n, (row, image) in enumerate(zip(rows, images, strict=True)):
+        tell("drawing frames", n, len(rows))
         frames.append(frame(row, image, size, stamp(row, first)))
-        if progress is not None:
-            progress(n + 1, len(rows))
+    tell(f"encoding {path.name}", 0, 1)
     try:
         (_gif if path.suffix.lower() == ".gif" else _mp4)(frames, path, seconds)
     except OSError as error:
         raise StorageError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
-    return [path, write_table(table, path.with_suffix(".csv"))]
+
+
+def _silent(words: str, done: int, total: int) -> None:
+    """Say nothing."""
 
 
 def _gif(frames: Sequence[bytes], path: Path, seconds: float) -> None:
@@ -127,8 +144,10 @@ def _gif(frames: Sequence[bytes], path: Path, seconds: float) -> None:
 
 
 def _mp4(frames: Sequence[bytes], path: Path, seconds: float) -> None:
+    program = ffmpeg_program()
+    assert program is not None  # check_video looked for it
     command = [
-        "ffmpeg",
+        program,
         "-loglevel",
         "error",
         "-y",
@@ -139,7 +158,9 @@ def _mp4(frames: Sequence[bytes], path: Path, seconds: float) -> None:
         "-i",
         "-",
     ]
-    command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-r", "25", str(path)]
+    # what players and slides open everywhere: H.264 with 4:2:0 colours, even sides, the index in front
+    command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
+    command += ["-r", "25", "-movflags", "+faststart", str(path)]
     done = subprocess.run(command, input=b"".join(frames), capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()

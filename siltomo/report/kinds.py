@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.figures.tables import BlocksDone, FigureTable, refuse_empty
+from siltomo.engine.figures.tables import FigureTable, Said, refuse_empty
 from siltomo.errors import BadInputError
 from siltomo.report.style import Width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "Drawing", "Kind", "draw_kind"]
+__all__ = ["KINDS", "Drawing", "Film", "Kind", "draw_kind", "find_kind"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,54 @@ class Drawing:
     """Draws it; what it has to tell goes to ``told``."""
     told: list[str]
 
+    def write(self, paths: Sequence[Path], *, progress: Said | None = None) -> list[Path]:
+        """Draw it into files, and write its table beside the first."""
+        from siltomo.report.saving import save_figure
+
+        return save_figure(self.draw(), paths, self.found.table, progress=progress)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film with its data, not yet in a file; it is no part of a sheet."""
+
+    kind: str
+    found: FigureTable
+    seconds: float
+    told: list[str]
+
+    def write(self, paths: Sequence[Path], *, progress: Said | None = None) -> list[Path]:
+        """Draw its frames into files, and write its table beside the first."""
+        from siltomo.report.figure_video import save_video
+        from siltomo.report.saving import write_table
+
+        images = self.found.extra["images"]
+        for path in paths:
+            save_video(self.found.table, images, path, seconds=self.seconds, progress=progress)
+        return [*paths, write_table(self.found.table, paths[0].with_suffix(".csv"))]
+
 
 @dataclass(frozen=True)
 class Kind:
     """How one kind of figure is made."""
 
-    make: Callable[..., Drawing]
+    make: Callable[..., Drawing | Film]
     """Takes the catalog, ``progress``, ``width`` and the options below."""
     value: str = "value"
     """The column that must hold something, else there is nothing to draw."""
+    film: bool = False
+    """Whether it is a film: another kind of file, and no part of a sheet."""
+
+    def check(self, paths: Sequence[Path]) -> None:
+        """Refuse files that cannot be written, before anything is computed."""
+        from siltomo.report.figure_video import check_video
+        from siltomo.report.saving import check_pictures
+
+        if not self.film:
+            check_pictures(paths)
+            return
+        for path in paths:
+            check_video(path)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -46,9 +86,26 @@ class Kind:
         return tuple(name for name in every if name not in ("catalog", "progress"))
 
 
+def find_kind(kind: str) -> Kind:
+    """Return a kind of figure by its name.
+
+    Raises
+    ------
+    BadInputError
+        When there is no such kind.
+    """
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadInputError(
+            f"there is no kind of figure {kind!r}{hint}; kinds: {', '.join(KINDS)}", fix="siltomo plot --help"
+        )
+    return KINDS[kind]
+
+
 def draw_kind(
-    kind: str, catalog: Catalog, options: Mapping[str, Any], *, progress: BlocksDone | None = None
-) -> Drawing:
+    kind: str, catalog: Catalog, options: Mapping[str, Any], *, progress: Said | None = None
+) -> Drawing | Film:
     """Collect the table of a figure; the figure is drawn when asked.
 
     Raises
@@ -58,22 +115,41 @@ def draw_kind(
     NotFoundError
         When there is nothing to draw.
     """
-    if kind not in KINDS:
-        near = get_close_matches(kind, KINDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise BadInputError(
-            f"there is no kind of figure {kind!r}{hint}; kinds: {', '.join(KINDS)}", fix="siltomo plot --help"
-        )
-    known = KINDS[kind]
+    known = find_kind(kind)
+    given: dict[str, Any] = {}
     for name in options:
         if name not in known.options:
             raise BadInputError(
                 f"a figure of kind {kind!r} has no option {name!r}; options: {', '.join(known.options)}",
                 fix=f"siltomo plot {kind} --help",
             )
-    made = known.make(catalog, progress=progress, **options)
+    for name, value in options.items():
+        given[name] = _fitting(kind, name, value, inspect.signature(known.make).parameters[name].default)
+    made = known.make(catalog, progress=progress, **given)
     refuse_empty(made.found, value=known.value)
     return made
+
+
+def _fitting(kind: str, name: str, value: Any, default: Any) -> Any:
+    """Return an option as its kind takes it: one of many may stand alone; refuse what is of another type."""
+    taken = value
+    if isinstance(default, tuple):
+        taken = list(value) if isinstance(value, (list, tuple)) else [value]
+        wanted = int if name == "cycle" else str
+        right = all(isinstance(one, wanted) and not isinstance(one, bool) for one in taken)
+        words = "a number, or a list of them" if name == "cycle" else "text, or a list of texts"
+    elif isinstance(default, bool):
+        right, words = isinstance(value, bool), "true or false"
+    elif isinstance(default, float):
+        right, words = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
+    else:  # words, or an option that must be given
+        right, words = value is None or isinstance(value, str), "text"
+    if not right:
+        raise BadInputError(
+            f"option {name!r} of a figure of kind {kind!r} is {words}, not {value!r}",
+            fix=f"siltomo plot {kind} --help",
+        )
+    return taken
 
 
 def _cycling(
@@ -160,13 +236,17 @@ def _cycles(
 
 
 def _depth(
-    catalog: Catalog, *, progress: Any, where: str | None = "cycle > 0", width: Width = "double"
-) -> Drawing:
+    catalog: Catalog, *, progress: Any, statistic: str = "median", by: str = "contraction",
+    where: str | None = "cycle > 0", width: Width = "double",
+) -> Drawing:  # fmt: skip
     from siltomo.engine.figures.cycles import depth_table
-    from siltomo.report.figure_depth import depth_figure
+    from siltomo.report.figure_depth import check_order, depth_figure
 
-    found = depth_table(catalog, where=where, progress=progress)
-    return Drawing("depth", found, lambda: depth_figure(found.table, found.formulations, width=width), [])
+    order = check_order(by)
+    found = depth_table(catalog, statistic=statistic, where=where, progress=progress)
+    return Drawing(
+        "depth", found, lambda: depth_figure(found.table, found.formulations, by=order, width=width), []
+    )
 
 
 def _sei(catalog: Catalog, *, progress: Any, where: str | None = None, width: Width = "double") -> Drawing:
@@ -181,13 +261,12 @@ def _slices(
     catalog: Catalog, *, progress: Any, plane: Any = (), cycle: Any = (), where: str | None = "mode != 'operando'",
     scalebar: str | None = None, width: Width = "double",
 ) -> Drawing:  # fmt: skip
-    del progress
     from siltomo.engine.figures.slices import PLANES, slices_table
     from siltomo.model import In
     from siltomo.report.figure_slices import slices_figure
 
     bar = None if scalebar is None else In("um", gt=0).read(scalebar).value
-    found = slices_table(catalog, plane or PLANES, where=where, cycles=cycle)
+    found = slices_table(catalog, plane or PLANES, where=where, cycles=cycle, progress=progress)
     images = found.extra["images"]
     return Drawing("slices", found, lambda: slices_figure(found.table, images, width=width, bar_um=bar), [])
 
@@ -198,8 +277,7 @@ def _histogram(
     from siltomo.engine.figures.histogram import histogram_table
     from siltomo.report.figure_histogram import histogram_figure
 
-    planes = None if progress is None else lambda done, total: progress(scan, done, total)
-    found = histogram_table(catalog, scan, segmentation=segmentation, progress=planes)
+    found = histogram_table(catalog, scan, segmentation=segmentation, progress=progress)
     return Drawing("histogram", found, lambda: histogram_figure(found.table, width=width), [])
 
 
@@ -208,23 +286,40 @@ def _render3d(
     where: str | None = "mode != 'operando' and cycle > 0", largest: bool = True, azimuth: float = 35.0,
     elevation: float = 25.0, own_renderer: bool = False, width: Width = "double",
 ) -> Drawing:  # fmt: skip
-    del progress
     from siltomo.engine.figures.render import render_table
     from siltomo.report.figure_render import render_figure
     from siltomo.report.render import Camera
 
-    found = render_table(catalog, phase=phase, scales=scale, cycles=cycle, where=where, largest=largest)
+    found = render_table(
+        catalog, phase=phase, scales=scale, cycles=cycle, where=where, largest=largest, progress=progress
+    )
     told: list[str] = []
 
     def draw() -> Figure:
         camera = Camera(azimuth, elevation)
         figure, words = render_figure(
-            found.table, found.extra["meshes"], camera=camera, own=own_renderer, width=width
+            found.table,
+            found.extra["meshes"],
+            camera=camera,
+            own=own_renderer,
+            width=width,
+            progress=progress,
         )
         told.extend([words] if words else [])
         return figure
 
     return Drawing("render3d", found, draw, told)
+
+
+def _video(
+    catalog: Catalog, *, progress: Any, cell: str, cycle: Any = (), plane: str = "xz+crack", seconds: float = 0.6,
+    width: Width = "double",
+) -> Film:  # fmt: skip
+    del width  # a film has no columns
+    from siltomo.engine.figures.video import video_table
+
+    found = video_table(catalog, cell, cycles=cycle, plane=plane, progress=progress)
+    return Film("video", found, seconds, [])
 
 
 KINDS: dict[str, Kind] = {
@@ -239,5 +334,6 @@ KINDS: dict[str, Kind] = {
     "gas": Kind(_gas),
     "histogram": Kind(_histogram),
     "render3d": Kind(_render3d),
+    "video": Kind(_video, "scan", film=True),
 }
 """Every kind of figure; the names are those of ``siltomo plot``."""

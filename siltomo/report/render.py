@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.figures.mesh import Mesh
+from siltomo.engine.figures.tables import Said
 
 __all__ = ["Camera", "pyvista_pictures", "render_pictures", "soft_picture"]
 
@@ -181,6 +182,10 @@ def pyvista_pictures(
         return [np.load(folder / f"{k}.npy") for k in range(len(meshes))]
 
 
+def _silent(words: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
 def render_pictures(
     meshes: Sequence[Mesh],
     camera: Camera,
@@ -188,15 +193,21 @@ def render_pictures(
     colours: Sequence[tuple[float, float, float]],
     *,
     own: bool,
+    progress: Said | None = None,
 ) -> tuple[list[Picture], str]:
     """Draw surfaces, with pyvista where it works; a picture each, and what to tell the user."""
     why = "asked for"
+    tell = progress or _silent
     if not own:
+        tell("drawing surfaces with pyvista", 0, len(meshes))
         made = pyvista_pictures(meshes, camera, half_um, colours)
         if not isinstance(made, str):
             return made, ""
         why = made
-    drawn = [soft_picture(m, camera, half_um=half_um, colour=c) for m, c in zip(meshes, colours, strict=True)]
+    drawn = []
+    for n, (mesh, colour) in enumerate(zip(meshes, colours, strict=True)):
+        tell("drawing surfaces with siltomo's own renderer", n, len(meshes))
+        drawn.append(soft_picture(mesh, camera, half_um=half_um, colour=colour))
     told = (
         ""
         if own

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltomo.engine.export.results import check_output
+from siltomo.engine.figures.tables import Said
 from siltomo.errors import StorageError
 from siltomo.report.style import siltomo_style
 
@@ -39,7 +40,9 @@ def check_pictures(paths: Sequence[Path]) -> None:
         check_output(path, PICTURES)
 
 
-def save_figure(figure: Figure, paths: Sequence[Path], table: pd.DataFrame) -> list[Path]:
+def save_figure(
+    figure: Figure, paths: Sequence[Path], table: pd.DataFrame, *, progress: Said | None = None
+) -> list[Path]:
     """Write a figure to each path, and its table once as CSV beside the first; equal figures give equal bytes.
 
     Raises
@@ -49,7 +52,9 @@ def save_figure(figure: Figure, paths: Sequence[Path], table: pd.DataFrame) -> l
     """
     check_pictures(paths)
     made = []
-    for path in paths:
+    for n, path in enumerate(paths):
+        if progress is not None:
+            progress("writing", n, len(paths))
         try:
             with siltomo_style():
                 figure.savefig(path, metadata=_NO_DATE[path.suffix.lower()])

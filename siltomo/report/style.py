@@ -37,6 +37,8 @@ Width = Literal["single", "double"]
 
 _MM = 1 / 25.4
 WIDTHS = {"single": 89 * _MM, "double": 183 * _MM}
+_LOW = 0.45
+"""Height of a lone panel over two columns, in its width."""
 
 # black, then the colour-blind set of Okabe and Ito (2008), most different ones first
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -189,10 +191,13 @@ def drawn_into(part: Any, first: int = 0) -> Iterator[list[int]]:
             variable.reset(token)
 
 
-def blank(width: Width, *, height: float = 0.7, rows: int = 1, columns: int = 1) -> Figure:
+def blank(
+    width: Width, *, height: float = 0.7, rows: int = 1, columns: int = 1, pictures: bool = False
+) -> Figure:
     """Return an empty figure of a journal's column width; height is in widths of one panel, per row.
 
-    Inside `drawn_into` it is the part of the larger figure.
+    Inside `drawn_into` it is the part of the larger figure. A panel over two columns of a journal is kept low,
+    unless it holds ``pictures``, which have a shape of their own.
     """
     from matplotlib.figure import Figure
 
@@ -200,13 +205,18 @@ def blank(width: Width, *, height: float = 0.7, rows: int = 1, columns: int = 1)
     if part is not None:
         return part
     across = WIDTHS[width]
+    if columns == 1 and width == "double" and not pictures:
+        height = min(height, _LOW)
     return Figure(figsize=(across, across / columns * height * rows), layout="constrained")
 
 
-def spacing(figure: Figure, **pads: float) -> None:
-    """Set the space around panels, where the figure is not part of a larger one."""
+def spacing(figure: Figure, *, pictures: bool = False, **pads: float) -> None:
+    """Set the space around panels, where the figure is not part of a larger one.
+
+    With ``pictures``, whose shape is given, what they leave of their panels goes to the margins.
+    """
     if _canvas.get() is None:
-        figure.set_layout_engine("constrained", **pads)
+        figure.set_layout_engine("compressed" if pictures else "constrained", **pads)
 
 
 def letter(axes: Axes, number: int) -> None:

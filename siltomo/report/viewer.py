@@ -6,7 +6,6 @@ import io
 import json
 import re
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,13 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from siltomo.engine.figures.tiles import TILE, Tiles
-from siltomo.errors import BadInputError, NotFoundError
+from siltomo.errors import NotFoundError, SiltomoError
+from siltomo.report.serving import Answer, LocalServer, Request, start_server
 from siltomo.report.style import phase_colour
 
-__all__ = ["HOST", "make_server", "viewer_info"]
+__all__ = ["TileSite", "make_server", "viewer_info"]
 
-HOST = "127.0.0.1"
-"""Only this machine: volumes may be embargoed."""
 _TILE_PATH = re.compile(
     r"^/(?P<what>grey|marks)/(?P<level>\d{1,2})/(?P<axes>xy|xz|yz)/(?P<index>\d{1,7})"
     r"/(?P<row>\d{1,5})/(?P<column>\d{1,5})\.png$"
@@ -56,7 +54,7 @@ def viewer_info(tiles: Tiles) -> dict[str, Any]:
     }
 
 
-def make_server(tiles: Tiles, *, port: int = 0) -> ThreadingHTTPServer:
+def make_server(tiles: Tiles, *, port: int = 0) -> LocalServer:
     """Return a server for a scan, bound to 127.0.0.1; port 0 takes a free one.
 
     Raises
@@ -64,72 +62,50 @@ def make_server(tiles: Tiles, *, port: int = 0) -> ThreadingHTTPServer:
     BadInputError
         When the port is taken.
     """
-    page = files("siltomo.report").joinpath("viewer.html").read_text("utf-8").encode()
-    info = json.dumps(viewer_info(tiles)).encode()
+    return start_server(TileSite(tiles), port=port, fix=f"siltomo view {tiles.scan.id}")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            if not _is_ours(self.headers.get("Host", "")):
-                # a page of someone else that resolves its name to this machine
-                self._send(HTTPStatus.FORBIDDEN, b"", "text/plain")
-                return
-            url = urlsplit(self.path)
-            if url.path == "/":
-                self._send(HTTPStatus.OK, page, "text/html; charset=utf-8")
-            elif url.path == "/info.json":
-                self._send(HTTPStatus.OK, info, "application/json")
-            elif found := _TILE_PATH.match(url.path):
-                self._tile(found, parse_qs(url.query))
+class TileSite:
+    """The viewer's page, what it must know of the scan, and the tiles that it asks for."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        self._page = files("siltomo.report").joinpath("viewer.html").read_text("utf-8").encode()
+        self._info = json.dumps(viewer_info(tiles)).encode()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer with the page, the facts, or a tile; all else is not found."""
+        url = urlsplit(request.target)
+        if url.path == "/":
+            return _answer(self._page, "text/html; charset=utf-8")
+        if url.path == "/info.json":
+            return _answer(self._info, "application/json")
+        if found := _TILE_PATH.match(url.path):
+            return self._tile(found, parse_qs(url.query))
+        return Answer(HTTPStatus.NOT_FOUND)
+
+    def _tile(self, found: re.Match[str], query: dict[str, list[str]]) -> Answer:
+        level, index, row, column = (int(found[name]) for name in ("level", "index", "row", "column"))
+        place = (level, found["axes"], index, row, column)
+        try:
+            if found["what"] == "marks":
+                made = _png(_painted(self._tiles, self._tiles.marks(*place)))
             else:
-                self._send(HTTPStatus.NOT_FOUND, b"", "text/plain")
-
-        def _tile(self, found: re.Match[str], query: dict[str, list[str]]) -> None:
-            place = (
-                int(found["level"]),
-                found["axes"],
-                int(found["index"]),
-                int(found["row"]),
-                int(found["column"]),
-            )
-            try:
-                if found["what"] == "marks":
-                    made = _png(_painted(tiles, tiles.marks(*place)))
-                else:
-                    low, high = float(query["low"][0]), float(query["high"][0])
-                    made = _png(_windowed(tiles.grey(*place), low, high))
-            except (NotFoundError, KeyError, ValueError):
-                self._send(HTTPStatus.NOT_FOUND, b"", "text/plain")
-                return
-            self._send(HTTPStatus.OK, made, "image/png", cache="max-age=3600")
-
-        def _send(self, status: HTTPStatus, body: bytes, kind: str, *, cache: str = "no-store") -> None:
-            self.send_response(status)
-            for name, value in (
-                ("Content-Type", kind),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", cache),
-                ("Content-Security-Policy", _POLICY),
-                ("X-Content-Type-Options", "nosniff"),
-            ):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- as http.server spells it
-            """Say nothing: a line for each tile would bury the address."""
-
-    try:
-        return ThreadingHTTPServer((HOST, port), Handler)
-    except OSError as error:
-        raise BadInputError(
-            f"port {port} cannot be used: {error.strerror or error}", fix=f"siltomo view {tiles.scan.id}"
-        ) from error
+                low, high = float(query["low"][0]), float(query["high"][0])
+                made = _png(_windowed(self._tiles.grey(*place), low, high))
+        except NotFoundError:
+            return Answer(HTTPStatus.NOT_FOUND)
+        except (
+            SiltomoError
+        ) as error:  # a damaged file, a bucket that does not answer: no tile that looks empty
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error).encode())
+        except (KeyError, ValueError):  # no grey window, or none that is two numbers
+            return Answer(HTTPStatus.NOT_FOUND)
+        return _answer(made, "image/png", cache="max-age=3600")
 
 
-def _is_ours(host: str) -> bool:
-    return host.rsplit(":", 1)[0] in (HOST, "localhost")
+def _answer(body: bytes, kind: str, *, cache: str = "no-store") -> Answer:
+    return Answer(HTTPStatus.OK, body, kind, {"Cache-Control": cache, "Content-Security-Policy": _POLICY})
 
 
 def _windowed(grey: Any, low: float, high: float) -> Any:

@@ -9,6 +9,7 @@ import psutil
 import pytest
 import scipy.ndimage
 
+from siltomo.kernels import Lattice
 from siltomo.kernels.distance import squared_distance
 from siltomo.kernels.thickness import local_thickness, thickness_counts
 from siltomo.kernels.thickness_slabs import slab_bytes, slab_thickness_counts
@@ -53,7 +54,7 @@ def test_a_slab_stays_below_its_stated_bytes(medium, convention, noisy, threads)
     def read(a, b):
         return mask[a:b].copy()
 
-    options = {"convention": convention, "threads": threads}
+    options = {"convention": convention, "threads": threads, "cells": Lattice(mask.shape) if noisy else None}
     slab_thickness_counts(read, 8, 12, 96, halo=4, **options)  # compile
     bound = slab_bytes(mask.shape[1:], planes=48, halo=24, radius=23, **options)
     peak, _ = peak_of(lambda: slab_thickness_counts(read, 24, 72, 96, halo=24, max_halo=24, **options))

@@ -229,6 +229,23 @@ def test_a_stair_of_cracks_has_its_width_in_each_step(compute: Compute) -> None:
         assert values == pytest.approx((width, width))
 
 
+def test_the_median_of_a_bin_is_the_width_of_most_of_its_volume(compute: Compute) -> None:
+    """Cracks of 4 and 12 um side by side: 3/4 of the volume is in the wide one."""
+    made = np.full((56, 60, 20), 2, np.uint8)
+    made[:8], made[-8:] = 4, 5
+    made[8:-8, 6:10] = made[8:-8, 30:42] = 1
+    asked = {"phases": LAYERS, "bin_width": "20 um"}
+    median = profile(compute("crack_width_median_depth_profile", made, **asked))
+    mean = profile(compute("crack_width_depth_profile", made, **asked))
+    assert median.values == pytest.approx((12, 12))
+    assert mean.values == pytest.approx((10, 10), abs=0.2)  # the corners of a crack hold smaller balls
+    assert median.coordinate == mean.coordinate
+    assert (median.conventions["statistic"], mean.conventions["statistic"]) == (
+        "median, by volume",
+        "mean, by volume",
+    )
+
+
 def test_depth_runs_along_the_normal_from_either_surface(compute: Compute) -> None:
     """A wedge-shaped crack in a tilted electrode: its width grows from the collector on, in both conventions."""
     made = layers((110, 60, 90), 25.0, 60.0, tilt_deg=10, towards=0)

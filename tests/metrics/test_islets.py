@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
+from siltomo.kernels.islets import CRACK, SOLID, find_islets
 from siltomo.metrics import Answer, Distribution, Sample, Scalar, Slab, Undefined
 from siltomo.metrics.geometry_measures import Surfaces
 from siltomo.metrics.islet_measures import Sections
+from siltomo.metrics.sampling import Sampling, sampling_of_places
 
 Compute = Callable[..., Answer]
 
@@ -191,3 +194,65 @@ def test_memory_stays_below_what_is_stated() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak <= measure.memory(16, 0)
+
+
+# ---- how far the mean size may lie from that of the electrode -----------------------------------------------
+
+
+def cells_of_points(size: int, pitch: float, rng: np.random.Generator) -> np.ndarray:
+    """A section whose cracks lie between the Voronoi cells of a Poisson process."""
+    margin = 3 * pitch
+    points = rng.random((rng.poisson(((size + 2 * margin) / pitch) ** 2), 2)) * (size + 2 * margin) - margin
+    distances, _ = cKDTree(points).query(np.indices((size, size)).reshape(2, -1).T, k=2)
+    return np.where(distances[:, 1] - distances[:, 0] < 3, CRACK, SOLID).reshape(size, size).astype(np.uint8)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_mean_size_hold_as_often_as_they_say() -> None:
+    from scipy.stats import binom
+
+    rng = np.random.default_rng(77)
+    large = find_islets(cells_of_points(900, 14, rng), (1, 1), least_size=4)
+    truth = np.average(large.sizes, weights=large.weights)
+    misses = []
+    for _ in range(50):
+        found = find_islets(cells_of_points(200, 14, rng), (1, 1), least_size=4)
+        sampling = sampling_of_places(found.sizes, found.weights, found.places)
+        if isinstance(sampling, Sampling):
+            mean = np.average(found.sizes, weights=found.weights)
+            misses.append(abs(mean - truth) / sampling.uncertainty)
+    assert len(misses) >= 40
+    for sigmas, share in ((1, 0.683), (1.96, 0.95)):
+        assert sum(miss <= sigmas for miss in misses) >= binom.ppf(1e-3, len(misses), share)
+
+
+def test_the_mean_size_has_a_sampling_part_where_there_are_islets_enough(compute: Compute) -> None:
+    many = electrode(cells_of_points(280, 16, np.random.default_rng(3)) == CRACK, height=8)
+    found = scalar(compute("islet_size", many, phases=NAMES, spacing=(0.5, 0.5, 0.5)))
+    assert found.sampling is not None
+    assert 0.01 < found.sampling / found.value < 0.08
+    count, edges = found.companions["sub_volumes"].split(" of ")
+    assert int(count) >= 27
+    # at least two islets, 8 um apart
+    assert np.prod([float(edge) for edge in edges.removesuffix(" um").split(" x ")]) >= 128
+    assert not [flag for flag in found.flags if flag.startswith("not_rve")]
+    # whose intervals do not hold
+    assert scalar(compute("islet_size", many, phases=NAMES, weighting="area")).sampling is None
+    few = scalar(compute("islet_size", electrode(network(6, 40, 3.0, jitter=0.2), height=8), phases=NAMES))
+    assert few.sampling is None
+    assert [flag for flag in few.flags if "window too small for a representative value" in flag]
+
+
+def test_the_mean_size_does_not_depend_on_the_blocks(compute: Compute) -> None:
+    labels = electrode(cells_of_points(240, 14, np.random.default_rng(4)) == CRACK, height=8)
+    assert compute("islet_size", labels, phases=NAMES, cuts=[3, 7, 11]) == compute(
+        "islet_size", labels, phases=NAMES
+    )
+
+
+def test_places_are_shares_of_the_section() -> None:
+    section = np.full((41, 81), SOLID, np.uint8)
+    section[::20] = section[:, ::20] = CRACK
+    found = find_islets(section, (1.0, 1.0))
+    expected = [[(y + 0.5) / 41, (x + 0.5) / 81] for y in (10, 30) for x in (10, 30, 50, 70)]
+    np.testing.assert_allclose(found.places, expected)

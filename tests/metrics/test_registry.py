@@ -120,6 +120,7 @@ def test_the_founding_names_are_declared_with_units_versions_and_words() -> None
         "crack_width_depth_profile": "um",
         "crack_width_distribution": "1",
         "crack_width_mean": "um",
+        "crack_width_median_depth_profile": "um",
         "crack_width_median": "um",
         "electrode_thickness": "um",
         "electrode_thickness_distribution": "1",

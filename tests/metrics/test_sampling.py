@@ -15,11 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siltomo.kernels import CellCounts, Lattice, cell_configurations
+from siltomo.kernels import CellCounts, Lattice, ThicknessCounts, cell_configurations, slab_thickness_counts
 from siltomo.kernels.surfaces import DIRECTIONS, direction_weights
 from siltomo.metrics import Answer, Sample, Scalar
-from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_ratio
-from siltomo.metrics.verdicts import fraction_sampling, ratio_sampling, surface_sampling
+from siltomo.metrics.sampling import NotRepresentative, Sampling, sampling_of_median, sampling_of_ratio
+from siltomo.metrics.verdicts import (
+    fraction_sampling,
+    ratio_sampling,
+    surface_sampling,
+    thickness_away_from_border,
+    thickness_sampling,
+)
 
 Compute = Callable[..., Answer]
 VOXEL = (1.0, 1.0, 1.0)
@@ -59,6 +65,26 @@ class BooleanBalls:
                 box = tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))
                 labels[box] |= z * z + y * y + x * x < self.radius**2
         return labels
+
+    def widths(
+        self, count: int, seed: int, *, background: bool
+    ) -> Iterator[tuple[ThicknessCounts, CellCounts]]:
+        rng = np.random.default_rng(seed)
+        lattice = Lattice((self.size,) * 3)
+        for _ in range(count):
+            labels = self.realise(rng) ^ np.uint8(background)
+            phase = labels == 1
+            yield (
+                slab_thickness_counts(
+                    lambda a, b, phase=phase: phase[a:b],  # type: ignore[misc]
+                    0,
+                    self.size,
+                    self.size,
+                    cells=lattice,
+                    threads=1,
+                ),
+                cell_configurations(labels, 1, VOXEL, lattice, threads=1),
+            )
 
     def windows(self, count: int, seed: int) -> Iterator[CellCounts]:
         rng = np.random.default_rng(seed)
@@ -124,6 +150,45 @@ def test_intervals_hold_as_often_as_they_say(model: BooleanBalls, conservative: 
             assert found.within_1 <= found.given - least(found.given, 1 - 0.683), name
 
 
+def coverage_of_widths(model: BooleanBalls, count: int, seed: int, *, background: bool) -> dict[str, Covered]:
+    """Say how often intervals hold what all windows read together: that has no closed form."""
+    windows = list(model.widths(count, seed, background=background))
+    pooled = windows[0][0]
+    for counts, _ in windows[1:]:
+        pooled += counts
+    found = {}
+    for name, truth in (("mean", pooled.mean()), ("median", pooled.median())):
+        misses = []
+        for counts, cells in windows:
+            sampling = thickness_sampling(counts, cells, name)  # type: ignore[arg-type]
+            if isinstance(sampling, Sampling):
+                value = counts.mean() if name == "mean" else counts.median()
+                misses.append(abs(value - truth) / sampling.uncertainty)
+        found[name] = Covered(len(misses), sum(x < 1 for x in misses), sum(x < 1.96 for x in misses))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("model", [BooleanBalls(72, 4, 0.24), BooleanBalls(72, 4, 0.6)])
+def test_intervals_of_widths_hold_as_often_as_they_say(model: BooleanBalls, background: bool) -> None:
+    for name, found in coverage_of_widths(model, 60, seed=204, background=background).items():
+        assert found.given >= 40, name
+        assert found.within_1 >= least(found.given, 0.683), name
+        assert found.within_2 >= least(found.given, 0.95), name
+        if name == "mean":  # a median is told with the step between diameters, which may be all there is
+            assert found.within_1 <= found.given - least(found.given, 1 - 0.683)
+
+
+def test_intervals_of_widths_of_few_windows_hold() -> None:
+    model = BooleanBalls(64, 4, 0.4)
+    for background in (False, True):
+        for name, found in coverage_of_widths(model, 25, seed=301, background=background).items():
+            assert found.given >= 15, name
+            assert found.within_1 >= least(found.given, 0.683), name
+            assert found.within_2 >= least(found.given, 0.95), name
+
+
 def test_intervals_of_few_windows_hold() -> None:
     for name, found in coverage(BooleanBalls(72, 4, 0.24), 40, seed=2).items():
         assert found.given >= 35, name
@@ -154,6 +219,51 @@ def test_a_window_of_few_features_gives_no_number(radius: float) -> None:
             ratio_sampling(cells, sample),
         ):
             assert isinstance(found, NotRepresentative)
+
+
+def test_a_window_of_few_features_gives_no_width() -> None:
+    for counts, cells in BooleanBalls(72, 20, 0.3).widths(3, 3, background=False):
+        assert isinstance(thickness_sampling(counts, cells, "mean"), NotRepresentative)
+        assert isinstance(thickness_sampling(counts, cells, "median"), NotRepresentative)
+
+
+def test_away_from_the_border_a_width_is_that_of_an_endless_medium() -> None:
+    model, inner, whole = BooleanBalls(80, 5, 0.24), [], []
+    sample = Sample("crack", (1,), (), (80,) * 3, VOXEL)
+    for counts, _ in model.widths(6, 8, background=False):
+        away = thickness_away_from_border(counts, sample)
+        assert away is not None
+        inner.append(away)
+        whole.append(counts.mean())
+    larger, _ = next(BooleanBalls(200, 5, 0.24).widths(1, 9, background=False))
+    endless = thickness_away_from_border(larger, Sample("crack", (1,), (), (200,) * 3, VOXEL))
+    assert endless is not None
+    # the border cuts caps off balls, which read thinner
+    assert np.mean(whole) < endless - 0.05
+    assert np.mean(inner) == pytest.approx(endless, abs=0.03)
+
+
+def test_a_window_as_wide_as_its_features_has_nothing_away_from_its_border() -> None:
+    counts, _ = next(BooleanBalls(40, 30, 0.5).widths(1, 5, background=False))
+    assert thickness_away_from_border(counts, Sample("crack", (1,), (), (40,) * 3, VOXEL)) is None
+
+
+def test_a_median_between_two_sizes_is_told_as_uncertain() -> None:
+    # half the volume is 1 wide, half 9: the median is either, and either may be the electrode's
+    rng = np.random.default_rng(12)
+    thin = rng.binomial(100, 0.5, (10, 10, 10))
+    lower = thin * (50_000 / thin.sum())
+    counts = np.array([thin.sum(), 100_000 - thin.sum()])
+    found = sampling_of_median(lower, np.full(thin.shape, 100), np.array([1.0, 9.0]), counts)
+    assert isinstance(found, Sampling)
+    assert found.uncertainty >= 8
+
+
+def test_a_median_that_cells_do_not_agree_on_is_none() -> None:
+    rng = np.random.default_rng(12)
+    lower = np.where(rng.random((3, 3, 3)) < 0.5, 0, 1000)
+    found = sampling_of_median(lower, np.full((3, 3, 3), 1000), np.arange(1.0, 9.0), np.full(8, 3375))
+    assert isinstance(found, NotRepresentative)
 
 
 def test_sub_volumes_grow_with_the_structure() -> None:
@@ -209,15 +319,22 @@ def test_the_uncertainty_scales_with_the_ratio(scale: float, seed: int) -> None:
     assert other.uncertainty == pytest.approx(one.uncertainty * scale, rel=1e-9)
 
 
-def test_metrics_carry_the_sampling_part(compute: Compute) -> None:
+FRACTIONS_AND_SURFACES = ("crack_volume_fraction", "crack_surface_density", "crack_surface_to_volume_ratio")
+
+
+@pytest.mark.parametrize("name", [*FRACTIONS_AND_SURFACES, "crack_width_mean", "crack_width_median"])
+def test_metrics_carry_the_sampling_part(compute: Compute, name: str) -> None:
     labels = BooleanBalls(80, 4, 0.24).realise(np.random.default_rng(1))
-    for name in ("crack_volume_fraction", "crack_surface_density", "crack_surface_to_volume_ratio"):
-        whole = compute(name, labels, spacing=(0.5, 0.5, 0.5))
-        assert isinstance(whole, Scalar)
-        assert whole.sampling is not None
-        assert 0.005 < whole.sampling / whole.value < 0.1
-        assert whole.flags == ()
-        number, edges = whole.companions["sub_volumes"].split(" of ")
-        assert int(number) >= 27
-        assert all(float(edge) >= 4 for edge in edges.removesuffix(" um").split(" x "))
-        assert compute(name, labels, spacing=(0.5, 0.5, 0.5), cuts=[3, 17, 40, 41]) == whole
+    if "width" in name:  # of the balls' background: balls of one radius hardly differ
+        labels = 1 - labels
+    whole = compute(name, labels, spacing=(0.5, 0.5, 0.5))
+    assert isinstance(whole, Scalar)
+    assert whole.sampling is not None
+    assert 0.005 < whole.sampling / whole.value < 0.1
+    assert not [flag for flag in whole.flags if flag.startswith("not_rve")]
+    assert (whole.flags == ()) == ("width" not in name)  # these touch the window
+    number, edges = whole.companions["sub_volumes"].split(" of ")
+    assert int(number) >= 27
+    assert all(float(edge) >= 4 for edge in edges.removesuffix(" um").split(" x "))
+    assert ("away_from_border" in whole.companions) == (name == "crack_width_mean")
+    assert compute(name, labels, spacing=(0.5, 0.5, 0.5), cuts=[3, 17, 40, 41]) == whole

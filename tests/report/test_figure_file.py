@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from siltomo.errors import RecordError
+from siltomo.errors import BadInputError, RecordError
 from siltomo.report.figure_file import read_figures
+from siltomo.report.kinds import draw_kind
 
 SHEET = """
 figures:
@@ -103,3 +106,51 @@ def test_a_figure_that_cannot_be_is_refused(cli, study, figure, said):
     answer = cli("figure", "run", "f.yaml", "--json")
     assert answer.code in (3, 7)
     assert said in answer.out
+
+
+def test_a_film_stands_alone(tmp_path):
+    file = tmp_path / "figures.yaml"
+    file.write_text("figures: {film: {kind: video, cell: zn1}}\n", "utf-8")
+    (film,) = read_figures(file)
+    assert film.output == (tmp_path / "film.gif",)
+    file.write_text("figures: {film: {panels: [{kind: video, cell: zn1}, {kind: gas}]}}\n", "utf-8")
+    with pytest.raises(RecordError, match="no panel of a sheet"):
+        read_figures(file)
+    file.write_text("figures: {film: {kind: video, cell: zn1, output: film.pdf}}\n", "utf-8")
+    with pytest.raises(BadInputError, match=r"known: \.gif, \.mp4"):
+        read_figures(file)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("cycle: one", "'cycle' of a figure of kind 'slices' is a number, or a list of them, not 'one'"),
+        ("cycle: [1, true]", "is a number"),
+        ("plane: 3", "'plane' of a figure of kind 'slices' is text, or a list of texts, not 3"),
+        ("where: [a]", "is text, not"),
+    ],
+)
+def test_an_option_of_another_type_is_said(option, words):
+    with pytest.raises(BadInputError, match=re.escape(words)):
+        draw_kind("slices", None, yaml.safe_load(option))
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "words"),
+    [
+        ("render3d", {"largest": "yes"}, "true or false"),
+        ("render3d", {"azimuth": "north"}, "a number"),
+        ("depth", {"statistic": "mode"}, "known: median, mean"),
+        ("depth", {"by": "colour"}, "contraction or cycle"),
+    ],
+)
+def test_an_option_that_cannot_be_is_said(kind, option, words):
+    with pytest.raises(BadInputError, match=words):
+        draw_kind(kind, None, option)
+
+
+def test_one_of_many_may_stand_alone(cli, study):
+    (study / "figures.yaml").write_text(
+        'figures: {one: {kind: slices, cycle: 1, plane: xy, where: "cycle == 1", output: one.png}}\n', "utf-8"
+    )
+    assert outcomes(cli) == {"one": "drawn"}

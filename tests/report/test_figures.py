@@ -72,8 +72,9 @@ def test_operando_hatches_what_was_not_measured_in_the_colour_of_its_formulation
     assert (1250, 1750) in spans
     assert (2000, 2700) in spans
     words = {t.get_text() for t in axes.texts}
-    # the reference's last scan is where its record stops: the axis ends just after it
-    assert words == {"cycle 1 not scanned"}
+    # the axis goes on to where the zinc cell ended; there the reference, stopped at its last scan, has nothing
+    assert words == {"cycle 1 not scanned", "cycle 1 stopped"}
+    assert axes.get_xlim()[1] > 2700
 
 
 def test_a_half_cycle_that_was_not_completed_is_hatched_onwards(operando):
@@ -152,11 +153,44 @@ def test_voltage_has_a_panel_for_each_cell(row):
 
 
 def test_depth_leaves_a_gap_in_a_bin_without_value(profile):
-    (axes,) = depth_figure(profile, FORMULATIONS).axes
+    _, axes = depth_figure(profile, FORMULATIONS).axes
     full, broken = axes.get_lines()
     assert full.get_xdata() == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4])
     assert np.isnan(broken.get_xdata()[2])
     assert axes.get_ylim() == (0, 1)
+
+
+def said_of(axes):
+    legend = axes.get_legend()
+    return legend.get_title().get_text(), [text.get_text() for text in legend.get_texts()]
+
+
+def test_depth_is_ordered_and_shaded_by_contraction_where_that_is_known(profile):
+    shuffled = profile.iloc[::-1]
+    operando, in_situ = depth_figure(shuffled, FORMULATIONS).axes
+    assert said_of(operando) == ("contraction", ["28 %", "62 %"])
+    pale, dark = operando.get_lines()
+    assert pale.get_xdata()[0] == pytest.approx(1.2)
+    assert sum(pale.get_color()) > sum(dark.get_color()) == 0
+    assert said_of(in_situ) == ("", ["cycle 1", "cycle 5"])
+
+
+def test_depth_by_cycle_names_the_capacity_where_a_cycle_has_several_states(profile):
+    operando, _ = depth_figure(profile, FORMULATIONS, by="cycle").axes
+    assert said_of(operando) == ("", ["cycle 1, 840 mAh/g$_{Si}$", "cycle 1, 1860 mAh/g$_{Si}$"])
+
+
+def test_a_state_without_contraction_says_so_among_those_that_have_one(profile):
+    more = profile.assign(contraction=profile["contraction"].where(profile["contraction"] != 0.62))
+    operando, _ = depth_figure(more, FORMULATIONS).axes
+    assert said_of(operando) == ("contraction", ["28 %", "not known, cycle 1"])
+
+
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+def test_depth_says_which_statistic_it_draws(profile, statistic):
+    name = {"median": "crack_width_median_depth_profile", "mean": "crack_width_depth_profile"}[statistic]
+    *_, last = depth_figure(profile.assign(metric=name, statistic=statistic), FORMULATIONS).axes
+    assert last.get_xlabel() == f"{statistic} crack width / µm"
 
 
 def test_sei_draws_shares_as_steps_of_their_bins(row):

@@ -15,6 +15,7 @@ from siltomo.engine.cycling.summary import summary_of
 from siltomo.engine.demo.checks import Check, cycling_checks, join_checks, metric_checks
 from siltomo.engine.demo.greys import METRICS as GREY_METRICS
 from siltomo.engine.demo.greys import Segmented, recipe_checks, register, segment_greys
+from siltomo.engine.demo.pictures import write_figures
 from siltomo.engine.join.join import Join, join
 from siltomo.errors import BadInputError, CheckFailedError
 from siltomo.twin import Preset, Twin, write_study
@@ -117,6 +118,7 @@ def run_demo(folder: Path, *, preset: str | Preset = "S", seed: int = SEED, say:
         *join_checks(twins, offsets, states.rows()),
         *recipe_checks(twins, segmented, measured, rows),
     )
+    write_figures(folder)
     tables = _write_tables(folder / "tables", rows, runs.rows, states.rows(), checks)
     counts = {kind: len(catalog.store.ids(kind)) for kind in KINDS}
     return Demo(folder, counts, rows, checks, segmented, tables, (*runs.warnings, *states.warnings))

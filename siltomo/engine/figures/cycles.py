@@ -9,10 +9,12 @@ import pandas as pd
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures.states import joined
-from siltomo.engine.figures.tables import BlocksDone, FigureTable, metric_table
-from siltomo.model import Status
+from siltomo.engine.figures.tables import FigureTable, Said, metric_table
+from siltomo.engine.join.metrics import with_contraction
+from siltomo.errors import Amend, BadInputError
+from siltomo.model import Scan, Status
 
-__all__ = ["CYCLES", "cycles_table", "depth_table", "sei_table"]
+__all__ = ["CYCLES", "DEPTH", "cycles_table", "depth_table", "sei_table"]
 
 CYCLES = (
     "crack_volume_fraction@micro+pore_volume_fraction@nano",
@@ -27,7 +29,7 @@ def cycles_table(
     panels: Sequence[str] = CYCLES,
     *,
     where: str | None = "mode != 'operando'",
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return metrics at the ends of cycles, a panel each, macro and micro stacked (Fig. 7).
 
@@ -57,9 +59,7 @@ def cycles_table(
     return FigureTable(pd.concat(parts, ignore_index=True), formulations, tuple(said))
 
 
-def sei_table(
-    catalog: Catalog, *, where: str | None = None, progress: BlocksDone | None = None
-) -> FigureTable:
+def sei_table(catalog: Catalog, *, where: str | None = None, progress: Said | None = None) -> FigureTable:
     """Return volume per gram, mean local thickness and its distribution of the SEI-rich phase (Fig. 9c and d)."""
     volume = metric_table(catalog, ["sei_volume_per_si_mass"], where=where, progress=progress)
     # a state without a nano scan was never meant to have an SEI volume
@@ -76,29 +76,83 @@ def sei_table(
     return replace(volume, table=table, warnings=tuple(dict.fromkeys(said)))
 
 
+DEPTH = {"median": "crack_width_median_depth_profile", "mean": "crack_width_depth_profile"}
+"""The metric of each statistic that can be drawn along the depth."""
+
+
 def depth_table(
     catalog: Catalog,
-    metric: str = "crack_width_depth_profile",
     *,
+    statistic: str = "median",
     where: str | None = "cycle > 0",
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return a depth profile of each scan, with the height as share of the electrode's thickness (Fig. 8).
 
     The column ``height`` is the depth over the electrode's thickness in the same scan: 0 at the collector, 1 at
-    the separator; scans whose thickness is not known have none.
+    the separator; scans whose thickness is not known have none. ``contraction`` is the thickness lost since the
+    thickest scan of the same cycle, over the initial one, for states of delithiation.
+
+    Parameters
+    ----------
+    statistic
+        Of the widths in a bin of depth: ``median``, as the founding study has it, or ``mean``.
+    where
+        Which scans. Thicknesses of other scans of their cells are computed too: contraction needs the thickest.
+
+    Raises
+    ------
+    BadInputError
+        When the statistic is not known.
     """
+    if statistic not in DEPTH:
+        raise BadInputError(
+            f"widths along the depth have no {statistic!r}; known: {', '.join(DEPTH)}",
+            fix=Amend({"--statistic": "median"}),
+        )
     chosen = joined(where, "scale == 'micro'")
-    profiles = metric_table(catalog, [metric], where=chosen, progress=progress)
-    thick = metric_table(catalog, ["electrode_thickness"], where=chosen, progress=progress).table
+    profiles = metric_table(catalog, [DEPTH[statistic]], where=chosen, progress=progress)
+    cells = sorted(set(profiles.table["cell"]))
+    there = f"scale == 'micro' and cell in ({', '.join(map(repr, cells))},)"
+    thick = metric_table(catalog, ["electrode_thickness"], where=there, progress=progress).table
     known = thick[thick["status"] == str(Status.OK)]
     of = dict(zip(known["segmentation"], known["value"], strict=True))
     # where the metric was never meant, as on a scan of the separator, nothing is missing
     table = profiles.table[profiles.table["status"] != str(Status.MISSING)].reset_index(drop=True)
     whole = table["segmentation"].map(of).astype(float)
+    passed, unknown = _contractions(catalog, set(table["scan"]))
     table = table.assign(
-        thickness=whole, thickness_unit="um", height=table["coordinate_value"].astype(float) / whole
+        statistic=statistic,
+        thickness=whole,
+        thickness_unit="um",
+        height=table["coordinate_value"].astype(float) / whole,
+        contraction=table["scan"].map(passed).astype(float),
+        contraction_unit="1",
     )
     lost = table[table["status"] != str(Status.OK)]
-    said = tuple(f"{row.scan}: {row.reason}" for row in lost.itertuples())
-    return replace(profiles, table=table, warnings=said)
+    said = [f"{row.scan}: {row.reason}" for row in lost.itertuples()]
+    return replace(profiles, table=table, warnings=(*said, *unknown))
+
+
+def _contractions(catalog: Catalog, scans: set[str]) -> tuple[dict[str, float], list[str]]:
+    """Return the contraction of each scan that has one, and why the operando scans that have none do not."""
+    rows = [
+        {
+            "scan": scan.id,
+            "cell": scan.cell,
+            "scale": str(scan.scale),
+            "mode": str(scan.mode),
+            "cycle": scan.state.cycle,
+            "declared_cycle": scan.state.cycle,
+            "half": str(scan.state.half),
+        }
+        for scan in catalog.records(Scan)
+    ]
+    mine = [row for row in with_contraction(catalog, rows) if row["scan"] in scans]
+    known = {row["scan"]: row["contraction"] for row in mine if row.get("contraction") is not None}
+    said = [
+        f"contraction of {row['scan']} is not known: {row['contraction_reason']}"
+        for row in mine
+        if row["mode"] == "operando" and row.get("contraction_reason")
+    ]
+    return known, said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.figures.tables import FigureTable, formulations_of
+from siltomo.engine.figures.tables import FigureTable, Said, formulations_of
 from siltomo.errors import BadInputError
 from siltomo.kernels.greys import GreyHistogram, grey_histogram
 from siltomo.model import OUTSIDE, Scan, Segmentation
@@ -23,8 +22,6 @@ ALL = "all voxels"
 BINS = 256
 _SLAB_BYTES = 32 << 20
 _CLASSES = (2, 4)
-
-Planes = Callable[[int, int], None]
 
 
 @dataclass
@@ -40,7 +37,7 @@ def histogram_table(
     id: str,  # noqa: A002 -- the word of the data model
     *,
     segmentation: str | None = None,
-    progress: Planes | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Count the greys of a scan, slab by slab, in all and by phase, and find the cuts of Otsu between them.
 
@@ -51,7 +48,7 @@ def histogram_table(
     segmentation
         Whose phases to count; the first of the scan without it, or none where there is none.
     progress
-        Called with planes done and planes in all.
+        Told planes done and planes in all.
 
     Returns
     -------
@@ -95,7 +92,7 @@ def _labels(catalog: Catalog, scan: str, named: str | None) -> Segmentation | No
     return labels
 
 
-def _count(greys: Any, marked: Any, labels: Segmentation | None, progress: Planes | None) -> _Counts:
+def _count(greys: Any, marked: Any, labels: Segmentation | None, progress: Said | None) -> _Counts:
     planes, step = greys.shape[0], max(1, _SLAB_BYTES // (greys.dtype.itemsize * math.prod(greys.shape[1:])))
     range_ = {} if greys.dtype.kind in "iu" and greys.dtype.itemsize <= 2 else _range(greys, step)
     made = _Counts()
@@ -109,7 +106,7 @@ def _count(greys: Any, marked: Any, labels: Segmentation | None, progress: Plane
                 one = grey_histogram(slab[np.isin(here, labels.values_of(name))], **range_)
                 made.phases[name] = made.phases[name] + one if name in made.phases else one
         if progress is not None:
-            progress(min(start + step, planes), planes)
+            progress("counting greys", min(start + step, planes), planes)
     return made
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.subjects import Subject, find_subjects
 from siltomo.engine.figures.mesh import Mesh, component_mesh
-from siltomo.engine.figures.tables import FigureTable, formulations_of
+from siltomo.engine.figures.tables import FigureTable, Said, formulations_of
 from siltomo.engine.select import parse_where
 from siltomo.errors import BadInputError, NotFoundError
 
@@ -25,6 +25,7 @@ def render_table(
     cycles: Sequence[int] = (),
     where: str | None = "mode != 'operando' and cycle > 0",
     largest: bool = True,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return the surfaces of a phase, a row for each formulation, scale and cycle (Fig. 5, 9, 10).
 
@@ -53,15 +54,16 @@ def render_table(
     numbers = sorted(cycles) or sorted({s.scan.state.cycle for s in subjects})
     rows: list[dict[str, Any]] = []
     meshes: dict[int, Mesh] = {}
-    for name in here:
-        for scale in scales:
-            for cycle in numbers:
-                row = _row(name, scale, cycle, phase)
-                mine = [s for s in subjects if _matches(s, name, scale, cycle)]
-                if mine:
-                    best = max(mine, key=lambda s: (_capacity(s), s.scan.id))
-                    row |= _surface(catalog, best, phase, meshes, len(rows), largest=largest)
-                rows.append(row)
+    panels = [(name, scale, cycle) for name in here for scale in scales for cycle in numbers]
+    for n, panel in enumerate(panels):
+        if progress is not None:
+            progress("building surfaces", n, len(panels))
+        row = _row(*panel, phase)
+        mine = [s for s in subjects if _matches(s, *panel)]
+        if mine:
+            best = max(mine, key=lambda s: (_capacity(s), s.scan.id))
+            row |= _surface(catalog, best, phase, meshes, n, largest=largest)
+        rows.append(row)
     said = tuple(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
     return FigureTable(pd.DataFrame(rows), order, said, {"meshes": meshes})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from siltomo.engine.compute.rows import Row
 from siltomo.engine.compute.run import run_plan
 from siltomo.engine.compute.subjects import Item
 from siltomo.engine.figures.mesh import Mesh, component_mesh
-from siltomo.engine.figures.tables import formulations_of
+from siltomo.engine.figures.tables import Said, formulations_of
 from siltomo.errors import BadInputError, NotFoundError, SiltomoError
 from siltomo.model import OUTSIDE, Cell, CyclingRun, Formulation, Scan, Segmentation, Status, Study
 
@@ -34,9 +34,6 @@ IN_MEMORY = 64_000_000
 """Voxels up to which a volume is read at once: planes of one chunk are then decoded once."""
 MESHES = 3
 TRIANGLES = 30_000
-
-Said = Callable[[str, int, int], None]
-"""Told what is being done, how many are done, how many there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +104,13 @@ def collect_report(catalog: Catalog, scans: Sequence[str] = (), *, say: Said | N
     if not chosen:
         raise NotFoundError("the catalog has no scan to report", fix="siltomo catalog add PATH --cell CELL")
     tell = say or _silent
-    tell("results", 0, 1)
+    tell("collecting results", 0, 1)
     results, pending, missing = _kept_results(catalog, scans)
     warnings: list[str] = []
     stacks = []
     shown = [scan for scan in chosen if scan.volume is not None]
     for n, scan in enumerate(shown):
-        tell("planes", n, len(shown))
+        tell("reading planes", n, len(shown))
         stacks.append(_stack(catalog, scan, PIXELS // max(len(shown), 1)))
     meshes = _meshes(catalog, shown, results, warnings, tell)
     cells = {scan.cell for scan in chosen}
@@ -316,7 +313,7 @@ def _meshes(
     made = []
     chosen = [scan for _, scan in best.values()][:MESHES] or [scan.id for scan in scans][:1]
     for n, scan in enumerate(chosen):
-        tell("surfaces", n, len(chosen))
+        tell("building surfaces", n, len(chosen))
         try:
             made.append(component_mesh(catalog, scan, most_triangles=TRIANGLES, most_voxels=8_000_000))
         except (BadInputError, NotFoundError) as error:

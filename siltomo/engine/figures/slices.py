@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.subjects import Subject, find_subjects
-from siltomo.engine.figures.tables import FigureTable, formulations_of
+from siltomo.engine.figures.tables import FigureTable, Said, formulations_of
 from siltomo.engine.select import parse_where
 from siltomo.errors import Amend, BadInputError, NotFoundError, UnitError
 from siltomo.model import Scan, Segmentation
@@ -197,6 +197,7 @@ def slices_table(
     *,
     where: str | None = "mode != 'operando'",
     cycles: Sequence[int] = (),
+    progress: Said | None = None,
 ) -> FigureTable:
     """Read planes of scans: a row of panels for each formulation and plane, a column for each cycle (Fig. 3).
 
@@ -227,13 +228,14 @@ def slices_table(
         raise NotFoundError("no scan with voxels is selected", fix="siltomo catalog list")
     rows: list[dict[str, Any]] = []
     images: dict[int, PlaneImage] = {}
-    for name in here:
-        for place, cut in enumerate(cuts):
-            for cycle in numbers:
-                scan = _chosen(subjects, name, cut, cycle)
-                if scan is not None:
-                    images[len(rows)] = read_plane(catalog, scan, cut)
-                rows.append(_row((name, place, cycle), cut, scan, images.get(len(rows))))
+    panels = [(name, place, cycle) for name in here for place in range(len(cuts)) for cycle in numbers]
+    for n, (name, place, cycle) in enumerate(panels):
+        if progress is not None:
+            progress("reading planes", n, len(panels))
+        scan = _chosen(subjects, name, cuts[place], cycle)
+        if scan is not None:
+            images[n] = read_plane(catalog, scan, cuts[place])
+        rows.append(_row((name, place, cycle), cuts[place], scan, images.get(n)))
     _set_windows(rows, images)
     rows, images = _without_empty(rows, images)
     said = [row["reason"] for row in rows if row["reason"]]

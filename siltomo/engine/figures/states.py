@@ -9,8 +9,8 @@ import pandas as pd
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures.tables import (
-    BlocksDone,
     FigureTable,
+    Said,
     half_cycle_ends,
     metric_table,
     without_value,
@@ -35,7 +35,7 @@ def operando_table(
     *,
     half: str = "delithiation",
     where: str | None = None,
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return metrics of the operando scans of a half-cycle (Fig. 6 of the founding study)."""
     chosen = joined(where, "mode == 'operando'", f"half == '{half}'")
@@ -68,7 +68,7 @@ def expansion_table(
     normalised: bool = False,
     cumulated: bool = True,
     where: str | None = None,
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return the electrode's expansion through half-cycles, Eq. 2 beside it, and what stays (Fig. 4).
 
@@ -124,7 +124,7 @@ def gas_table(
     metric: str = "gas_volume_per_si_mass",
     cycles: Sequence[int] = (),
     where: str | None = None,
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Return the gas per mass of silicon through half-cycles (Fig. 10c)."""
     chosen = joined(where, "mode == 'operando'", _cycles(cycles, also=0))

@@ -23,6 +23,7 @@ __all__ = [
     "COLUMNS",
     "FigureTable",
     "HalfCycleEnd",
+    "Said",
     "formulations_of",
     "half_cycle_ends",
     "metric_table",
@@ -64,7 +65,8 @@ COLUMNS = (
 """Columns of a table of results; ``half_cycle_end`` is the capacity at which the cycler's record of the half-cycle
 ends, whether or not that was at its cut-off (``half_cycle_complete``)."""
 
-BlocksDone = Callable[[str, int, int], None]
+Said = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def metric_table(
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
     half_cycle_ends_too: bool = False,
-    progress: BlocksDone | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Compute metrics and return their rows as the table of a figure.
 
@@ -110,7 +112,7 @@ def metric_table(
     half_cycle_ends_too
         Whether to look up where the cycler ended each half-cycle, so that states without a scan can be shown.
     progress
-        Called with the segmentation, blocks done and blocks in all.
+        Told which segmentation is measured, blocks done and blocks in all.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def metric_table(
         When a metric is not known, or nothing is selected.
     """
     plan = make_plan(catalog, metrics, where=parse_where(where), settings=settings, match=match)
-    rows = run_plan(catalog, plan, progress=progress)
+    rows = run_plan(catalog, plan, progress=_measuring(progress))
     if not rows:
         raise NotFoundError(
             "no scan is selected" + (f" by {where!r}" if where else ": the catalog has none"),
@@ -140,6 +142,10 @@ def metric_table(
         made.append({name: more[name] if name in more else row.get(name) for name in COLUMNS})
     table = pd.DataFrame(made, columns=list(COLUMNS))
     return FigureTable(table, formulations_of(catalog), without_value(table))
+
+
+def _measuring(say: Said | None) -> Said | None:
+    return None if say is None else lambda name, done, total: say(f"measuring {name}", done, total)
 
 
 def without_value(table: pd.DataFrame) -> tuple[str, ...]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siltomo.catalog.served import VolumeFiles
 from siltomo.engine.catalog import Catalog
 from siltomo.errors import BadInputError, NotFoundError
 from siltomo.model import OUTSIDE, Scan, Segmentation
 
-__all__ = ["TILE", "Tiles"]
+__all__ = ["TILE", "Tiles", "first_array", "seen_volumes", "volume_on_disk", "zarr_scheme"]
 
 TILE = 256
 """Side of a tile in pixels."""
@@ -45,21 +48,8 @@ class Tiles:
     """
 
     def __init__(self, catalog: Catalog, scan: str, *, segmentation: str | None = None) -> None:
-        self.scan = catalog.record(Scan, scan)
-        if self.scan.volume is None:
-            raise BadInputError(
-                f"scan {scan!r} is declared without voxels", fix=f"siltomo catalog show {scan}"
-            )
-        here = [s for s in catalog.segmentations_of(scan) if s.variant_of is None and s.volume is not None]
-        if segmentation is not None:
-            labels = catalog.record(Segmentation, segmentation)
-            if labels.scan != scan:
-                raise BadInputError(
-                    f"segmentation {segmentation!r} is of scan {labels.scan!r}, not of {scan!r}",
-                    fix=f"siltomo segment list --scan {scan}",
-                )
-            here = [labels]
-        self.labels = here[0] if here else None
+        self.scan, self.labels = _seen(catalog, scan, segmentation)
+        assert self.scan.volume is not None  # _seen refuses it
         stored = catalog.stored(Scan, scan)
         levels = range(self.scan.volume.levels)
         self._greys = [catalog.store.open_volume(stored, level=n) for n in levels]
@@ -125,3 +115,73 @@ class Tiles:
         coarse = np.asarray(self._greys[-1][:]).astype(float)
         counts, edges = np.histogram(coarse[np.isfinite(coarse)], bins)
         return counts.astype(np.int64), edges
+
+
+def _seen(catalog: Catalog, scan: str, segmentation: str | None) -> tuple[Scan, Segmentation | None]:
+    """Return a scan that has voxels, and the segmentation that lies over it: the one named, or its first."""
+    found = catalog.record(Scan, scan)
+    if found.volume is None:
+        raise BadInputError(f"scan {scan!r} is declared without voxels", fix=f"siltomo catalog show {scan}")
+    if segmentation is None:
+        here = [s for s in catalog.segmentations_of(scan) if s.variant_of is None and s.volume is not None]
+        return found, here[0] if here else None
+    labels = catalog.record(Segmentation, segmentation)
+    if labels.scan != scan:
+        raise BadInputError(
+            f"segmentation {segmentation!r} is of scan {labels.scan!r}, not of {scan!r}",
+            fix=f"siltomo segment list --scan {scan}",
+        )
+    return found, labels
+
+
+def seen_volumes(
+    catalog: Catalog, scan: str, *, segmentation: str | None = None
+) -> tuple[Scan, Segmentation | None, dict[str, VolumeFiles]]:
+    """Return a scan, the segmentation over it, and the files of both as ``image`` and ``labels``, from any storage.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such scan or segmentation.
+    BadInputError
+        When the scan has no voxels, or the segmentation is of another scan.
+    """
+    found, labels = _seen(catalog, scan, segmentation)
+    volumes = {"image": catalog.store.volume_files(catalog.stored(Scan, scan))}
+    if labels is not None:
+        volumes["labels"] = catalog.store.volume_files(catalog.stored(Segmentation, labels.id))
+    return found, labels, volumes
+
+
+def volume_on_disk(catalog: Catalog, scan: str, program: str) -> Path:
+    """Return the folder of a scan's OME-Zarr, for a program that opens folders.
+
+    Raises
+    ------
+    BadInputError
+        When the scan has no voxels, or the catalog is not on this computer.
+    """
+    _seen(catalog, scan, None)
+    stored = catalog.stored(Scan, scan)
+    if not catalog.store.is_local:
+        raise BadInputError(
+            f"{program} opens folders of this computer, and the volume is at {catalog.store.address(stored)}: "
+            "export it, or look at it with 'siltomo view --in browser' or 'neuroglancer', which read it from there",
+            where=scan,
+            fix=f"siltomo export ome-zarr {scan} -o {scan}.ome.zarr",
+        )
+    return Path(catalog.store.address(stored)).absolute()
+
+
+def zarr_scheme(image: Path) -> str:
+    """Return how programs call the version of Zarr in which an image is written: ``zarr3``, or ``zarr`` for 2."""
+    return "zarr3" if (image / "zarr.json").is_file() else "zarr"
+
+
+def first_array(image: Path) -> str:
+    """Return the path of an image's full resolution inside of its folder, as its OME metadata say."""
+    if zarr_scheme(image) == "zarr3":
+        ome = json.loads((image / "zarr.json").read_bytes())["attributes"]["ome"]
+    else:
+        ome = json.loads((image / ".zattrs").read_bytes())
+    return str(ome["multiscales"][0]["datasets"][0]["path"])

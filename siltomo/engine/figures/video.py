@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.figures.slices import PlaneImage, grey_window, parse_plane, read_plane
-from siltomo.engine.figures.tables import FigureTable, formulations_of
+from siltomo.engine.figures.tables import FigureTable, Said, formulations_of
 from siltomo.errors import NotFoundError
 from siltomo.model import Cell, Scan
 
@@ -17,7 +17,6 @@ __all__ = ["video_table"]
 
 _HALVES = ("pristine", "lithiation", "delithiation", "rest")
 _MOST = 640
-Frames = Callable[[int, int], None]
 
 
 def video_table(
@@ -26,7 +25,7 @@ def video_table(
     *,
     cycles: Sequence[int] = (),
     plane: str = "xz+crack",
-    progress: Frames | None = None,
+    progress: Said | None = None,
 ) -> FigureTable:
     """Read one plane of each operando scan of a cell, in the order of their states.
 
@@ -59,9 +58,9 @@ def video_table(
         )
     images: list[PlaneImage] = []
     for n, scan in enumerate(chosen):
-        images.append(read_plane(catalog, scan, cut, most=_MOST))
         if progress is not None:
-            progress(n + 1, len(chosen))
+            progress("reading planes", n, len(chosen))
+        images.append(read_plane(catalog, scan, cut, most=_MOST))
     low, high = grey_window(images)
     rows = [_row(scan, formulation, image, (low, high)) for scan, image in zip(chosen, images, strict=True)]
     return FigureTable(pd.DataFrame(rows), formulations_of(catalog), extra={"images": images})
