@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from siltomo.errors import DamagedError, SiltomoError, StorageError
 
@@ -15,15 +16,29 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-@contextmanager
-def storage_faults(root: Path) -> Iterator[None]:
-    """Raise every ``OSError`` of the block as a :class:`StorageError` that names the file."""
-    try:
-        yield
-    except SiltomoError:
-        raise
-    except OSError as error:
-        raise _explained(error, root) from error
+class storage_faults:  # noqa: N801 -- used as the function that it was; a generator takes as long as a read
+    """Raise every ``OSError`` of the block as a :class:`StorageError` that names the file.
+
+    Parameters
+    ----------
+    root
+        The catalog's folder.
+    """
+
+    __slots__ = ("_root",)
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Explain what ended the block, where the storage did."""
+        if isinstance(error, OSError) and not isinstance(error, SiltomoError):
+            raise _explained(error, self._root) from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 __all__ = [
@@ -111,7 +112,15 @@ class Layout:
 
     def result(self, key: str) -> Path:
         """Return the file of a metric result."""
-        return self.records / "result" / key[:2] / f"{key}.json"
+        return Path(self.result_path(key))
+
+    def result_path(self, key: str) -> str:
+        """Return the file of a metric result as text: results are looked up by the ten thousand."""
+        return f"{self._results}/{key[:2]}/{key}.json"
+
+    @cached_property
+    def _results(self) -> str:
+        return str(self.records / "result")
 
     def copy(self, kind: str, id_: str, revision: int, transaction: str) -> Path:
         """Return the spare copy of a revision, or of a result, that a transaction made."""

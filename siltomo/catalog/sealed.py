@@ -10,9 +10,10 @@ from typing import Any
 
 from siltomo.errors import DamagedError, RecordError
 
-__all__ = ["canonical", "checked_body", "seal", "unseal"]
+__all__ = ["MAX_BYTES", "canonical", "checked_body", "seal", "unseal"]
 
 MAX_BYTES = 64 << 20
+"""More is no record."""
 _SEAL = "sha256"
 _SPELLED = re.compile(rb'"sha256":"([0-9a-f]{64})",')
 

@@ -254,9 +254,8 @@ class CatalogStore(Holdings):
         """
         with storage_faults(self.root):
             try:
-                return read_record(
-                    self._fs, self._layout.result(check_key(key)), kind="result", id_=key, revision=1
-                )
+                path = self._layout.result_path(check_key(key))
+                return read_record(self._fs, path, kind="result", id_=key, revision=1)
             except FileNotFoundError:
                 return None
 

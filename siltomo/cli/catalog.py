@@ -36,6 +36,9 @@ def _option(name: str, text: str) -> Any:
 
 
 CellRef = Annotated[str | None, _option("--cell", "Id of the cell that was scanned.")]
+Specimen = Annotated[
+    str | None, _option("--specimen", "The piece of the cell that was imaged, such as lamella-2.")
+]
 Scale = Annotated[str | None, _option("--scale", "micro or nano.")]
 Mode = Annotated[str | None, _option("--mode", "operando, in_situ or ex_situ.")]
 Cycle = Annotated[int | None, _option("--cycle", "Cycle number; 0 is pristine.")]
@@ -92,6 +95,7 @@ def add(
     capacity: Capacity = None,
     voltage: Voltage = None,
     domain: DomainOption = None,
+    specimen: Specimen = None,
     id: IdOption = None,  # noqa: A002
     resolution: Resolution = None,
     depth_axis: DepthAxis = None,
@@ -131,7 +135,7 @@ def add(
     acquisition = _given({"energy": energy, "start": start, "end": end, "beamline": beamline})
     fields = _given(
         {"id": id, "cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-        | {"depth_axis": depth_axis, "title": title, "notes": notes}
+        | {"specimen": specimen, "depth_axis": depth_axis, "title": title, "notes": notes}
     )
     if pattern is not None:
         _refuse_id(id)
@@ -258,6 +262,7 @@ def set_(
     capacity: Capacity = None,
     voltage: Voltage = None,
     domain: DomainOption = None,
+    specimen: Specimen = None,
     resolution: Resolution = None,
     depth_axis: DepthAxis = None,
     energy: Energy = None,
@@ -273,7 +278,9 @@ def set_(
     state = {"cycle": cycle, "half": half, "capacity": capacity, "voltage": voltage}
     acquisition = {"energy": energy, "start": start, "end": end, "beamline": beamline}
     plain = {"cell": cell, "scale": scale, "mode": mode, "domain": domain, "resolution": resolution}
-    changes = _given({**plain, "depth_axis": depth_axis, "title": title, "notes": notes})
+    changes = _given(
+        {**plain, "specimen": specimen, "depth_axis": depth_axis, "title": title, "notes": notes}
+    )
     changes |= {f"state.{k}": v for k, v in _given(state).items()}
     changes |= {f"acquisition.{k}": v for k, v in _given(acquisition).items()}
     warnings = []

@@ -29,6 +29,7 @@ class Place(StrEnum):
 class Matching(StrEnum):
     """Where the inputs of a derived metric may come from."""
 
+    SPECIMEN = "specimen"
     CELL = "cell"
     FORMULATION = "formulation"
 
@@ -45,7 +46,8 @@ MatchOption = Annotated[
     Matching,
     typer.Option(
         "--match",
-        help="Take the inputs of derived metrics from the same cell, or from any of its formulation.",
+        help="Take the inputs of derived metrics from the same specimen only, from the same cell (its specimen "
+        "first), or from any cell of its formulation (its own first).",
     ),
 ]
 WithinOption = Annotated[
@@ -112,7 +114,7 @@ def metric(
         names,
         where=parse_where(where),
         settings=_settings(settings),
-        match="formulation" if match is Matching.FORMULATION else "cell",
+        match=match.value,
         sensitivity=sensitivity,
         within="common" if within is Place.COMMON else None,
     )
@@ -171,7 +173,7 @@ def _plan_reply(plan: Plan) -> Reply:
         {
             "metric": item.request.name,
             **item.subject.columns,
-            "fate": "kept" if item.kept else "to compute" if item.to_compute else str(item.status),
+            "fate": "kept" if item.found else "to compute" if item.to_compute else str(item.status),
             "reason": item.reason,
             "key": item.key,
         }

@@ -128,7 +128,9 @@ def _text(done: Demo) -> str:
 
 def _checked(done: Demo) -> list[str]:
     """Return the command that moves the cuts of the first segmentation that came about."""
-    made = [one.segmentation for one in done.segmented if one.segmentation and one.verdict == "good"]
+    made = [
+        one.segmentation for one in done.segmented if one.segmentation and one.verdict in ("good", "doubtful")
+    ]
     return [f"  siltomo --catalog {GREYS} segment check {made[0]}"] if made else []
 
 

@@ -37,7 +37,8 @@ Within = Annotated[
     str | None,
     typer.Option(
         "--within",
-        help="Only inside of phases of other labels, such as {scan}-electrode-layers:electrode.",
+        help="Only inside of phases of other labels, such as {scan}-electrode-layers:electrode; 'none' for no "
+        "mask where the recipe would find one.",
         show_default=False,
     ),
 ]
@@ -78,13 +79,17 @@ def run(
         try:
             made = run_recipe(the_catalog(), order, dry_run=dry_run, progress=told)
         except NoCutError as error:
-            error.fix = f"siltomo segment preview {' '.join(error.scans)} --recipe {recipe} -o preview.png"
+            error.fix = (
+                error.fix
+                or f"siltomo segment preview {' '.join(error.scans)} --recipe {recipe} -o preview.png"
+            )
             raise
     rows = [row for one in made for row in _rows(one)]
     data = [_data(one) for one in made]
     warnings = [warning for one in made for warning in _warnings(one)]
     failed = any(one.outcome == "failed" for one in made)
-    return Reply(data, table(rows), rows, warnings, exit_code=7 if failed else 0)
+    masks = [f"inside of {one.within}" for one in made if one.within]
+    return Reply(data, "\n".join([*masks, table(rows)]), rows, warnings, exit_code=7 if failed else 0)
 
 
 @command(app, "preview")
@@ -262,6 +267,7 @@ def _data(one: Segmented) -> dict[str, Any]:
         "id": one.record.id if one.record else None,
         "trust": _trust(one.record),
         "reason": one.reason,
+        "within": one.within or None,
         "record": one.record.body() if one.record else None,
         "values": _rows(one) if one.voxels else [],
     }
@@ -270,9 +276,12 @@ def _data(one: Segmented) -> dict[str, Any]:
 def _warnings(one: Segmented) -> list[str]:
     if one.record is None or one.record.making is None or one.outcome not in {"added", "unchanged"}:
         return []
-    return [
+    found = [
         f"{one.record.id}, step {p.step}: {v.trust}: {v.reason}"
         for p in one.record.making.partings
         for v in p.verdicts
         if v.trust in {"doubtful", "bad"}
     ]
+    if one.advice:
+        found.append(f"{one.record.id}: {one.advice}")
+    return found

@@ -405,6 +405,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        sensitivity: bool = False,
         within: Within | None = None,
     ) -> xr.Dataset:
         """Return a metric over the catalog, computed when asked; no voxel is read.
@@ -418,7 +419,10 @@ class Catalog:
         settings
             Values of parameters, such as ``{"connectivity": 6}``.
         match
-            Whether inputs of a derived metric come from the same cell, or from any of its formulation.
+            Whether inputs of a derived metric come from the same specimen, from the same cell, or from any of its
+            formulation; nearer ones win.
+        sensitivity
+            Whether to measure the variants of segmentations too: how far results move with them.
         within
             ``"common"``: measure only what all scans of a registered series show, as ``compute metric --within``.
 
@@ -446,7 +450,13 @@ class Catalog:
         from siltomo.engine.select import parse_where
 
         return metric_dataset(
-            self, name, where=parse_where(where), settings=settings, match=match, within=within
+            self,
+            name,
+            where=parse_where(where),
+            settings=settings,
+            match=match,
+            sensitivity=sensitivity,
+            within=within,
         )
 
     def compute(
@@ -455,6 +465,7 @@ class Catalog:
         where: str | None = None,
         settings: Mapping[str, object] | None = None,
         match: Match = "cell",
+        sensitivity: bool = False,
         within: Within | None = None,
     ) -> pd.DataFrame:
         """Compute metrics and return their rows, one number each: ``siltomo compute metric`` from Python.
@@ -469,7 +480,16 @@ class Catalog:
         from siltomo.engine.export.results import long_rows
         from siltomo.engine.select import parse_where
 
-        plan = make_plan(self, names, where=parse_where(where), settings=settings, match=match, within=within)
+        selected = parse_where(where)
+        plan = make_plan(
+            self,
+            names,
+            where=selected,
+            settings=settings,
+            match=match,
+            sensitivity=sensitivity,
+            within=within,
+        )
         return pd.DataFrame(long_rows(run_plan(self, plan)))
 
 

@@ -15,6 +15,7 @@ def scan_columns(scan: Scan, cell: Cell | None) -> dict[str, Any]:
     return {
         "formulation": cell.formulation if cell else None,
         "cell": scan.cell,
+        "specimen": scan.specimen,
         "scan": scan.id,
         "scale": str(scan.scale),
         "mode": str(scan.mode),

@@ -20,6 +20,7 @@ COLUMNS: dict[str, str] = {
     "study": "",
     "formulation": "",
     "cell": "",
+    "specimen": "",
     "scan": "",
     "segmentation": "",
     "scale": "",

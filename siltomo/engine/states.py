@@ -39,8 +39,8 @@ def states_of(subjects: Iterable[Subject]) -> list[State]:
     """
     groups: dict[tuple[str, int, str], list[Subject]] = defaultdict(list)
     for subject in subjects:
-        state = subject.scan.state
-        groups[subject.scan.cell, state.cycle, str(state.half)].append(subject)
+        scan = subject.outline
+        groups[scan.cell, scan.cycle, scan.half].append(subject)
     made = []
     for (cell, cycle, half), members in groups.items():
         capacities = {capacity_of(s) for s in members}
@@ -76,5 +76,4 @@ def ends_of(states: Iterable[State], half: str) -> list[State]:
 
 def capacity_of(subject: Subject) -> float | None:
     """Return the capacity of a scan's state in mAh/g_Si, where it is known."""
-    found = subject.scan.state.capacity
-    return None if found is None else found.value
+    return subject.outline.capacity

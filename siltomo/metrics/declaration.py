@@ -118,7 +118,7 @@ class Metric:
         kinds = get_args(hint) or (hint,)
         return "distribution" if Distribution in kinds and Scalar not in kinds else "number"
 
-    @property
+    @cached_property
     def surroundings(self) -> bool:
         """Whether it asks where in the electrode it is: for all phases and the depth axis."""
         return bool(self.plain) or any(kind.surroundings for kind in self.measures.values())

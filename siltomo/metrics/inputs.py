@@ -14,9 +14,9 @@ from siltomo.model.words import Domain, HalfCycle, Mode, Scale
 
 __all__ = ["CYCLING", "FIELDS", "Field", "From", "Match"]
 
-Match = Literal["cell", "formulation"]
-"""Where an input may come from: the same cell, or (asked for) another cell of the same formulation in the
-same cycle and half-cycle."""
+Match = Literal["specimen", "cell", "formulation"]
+"""Where an input may come from, nearest first: the same specimen, the same cell, or (asked for) another cell of the
+same formulation in the same cycle and half-cycle. What is asked for is the farthest that is taken; nearer ones win."""
 
 FIELDS = ("formulation", "cell", "state", "cycling")
 """The records whose fields a derived metric may use; ``cycling`` is the summary of the row's cell and cycle."""

@@ -6,9 +6,11 @@ measures or is computed from, its parameters. ``{phase}`` in a name stands for a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -37,6 +39,11 @@ class Request:
     name: str
     phase: str
     parameters: Mapping[str, Setting | None]
+
+    @cached_property
+    def spelled(self) -> str:
+        """The parameters as JSON with sorted keys."""
+        return json.dumps(dict(self.parameters), sort_keys=True, separators=(",", ":"), default=str)
 
     def seen(self, sample: Sample) -> Sample:
         """Return what the metric may know of a sample: its result depends on no more."""

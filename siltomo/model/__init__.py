@@ -5,6 +5,7 @@ from siltomo.model.cell import Cell
 from siltomo.model.cycling import CyclingRun
 from siltomo.model.fields import In, Ref
 from siltomo.model.formulation import Component, Formulation
+from siltomo.model.outlines import ScanOutline, SegmentationOutline, values_by_phase
 from siltomo.model.printed import Printed, read_printed
 from siltomo.model.probability import Probability
 from siltomo.model.result import Coordinate, MetricResult, Provenance, Uncertainty
@@ -55,7 +56,9 @@ __all__ = [
     "Role",
     "Scale",
     "Scan",
+    "ScanOutline",
     "Segmentation",
+    "SegmentationOutline",
     "SourceFiles",
     "State",
     "Status",
@@ -72,4 +75,5 @@ __all__ = [
     "read_printed",
     "schema_text",
     "validated",
+    "values_by_phase",
 ]

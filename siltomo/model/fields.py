@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, GetJsonSchemaHandler
@@ -15,7 +16,7 @@ from siltomo.errors import UnitError
 from siltomo.ids import check_id
 from siltomo.units import Quantity, dimension, same_dimension
 
-__all__ = ["Id", "In", "PhaseName", "QuantityField", "Ref", "per_plain_gram"]
+__all__ = ["Id", "In", "PhaseName", "QuantityField", "Ref", "per_plain_gram", "text_reader"]
 
 
 class QuantityField:
@@ -25,24 +26,28 @@ class QuantityField:
         """Read a value; raises ``UnitError`` when it is none that the field takes."""
         raise NotImplementedError
 
-    def _read(self, given: object) -> Quantity:
-        return self.read(given)
-
-    def _validate(self, given: object) -> Quantity:
-        # pint's and our own errors are translated here: pydantic collects only its own kind
-        try:
-            return self._read(given)
-        except UnitError as error:
-            said = {"why": error.message, "instead": error.instead}
-            raise PydanticCustomError("quantity", "{why}", said) from error
+    def _reader(self) -> Callable[[object], Quantity]:
+        return self.read
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self._validate,
+            _validator(self._reader()),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 str, return_schema=core_schema.str_schema(), when_used="json"
             ),
         )
+
+
+def _validator(read: Callable[[object], Quantity]) -> Callable[[object], Quantity]:
+    def validate(given: object) -> Quantity:
+        # pint's and our own errors are translated here: pydantic collects only its own kind
+        try:
+            return read(given)
+        except UnitError as error:
+            said = {"why": error.message, "instead": error.instead}
+            raise PydanticCustomError("quantity", "{why}", said) from error
+
+    return validate
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,9 @@ class In(QuantityField):
         UnitError
             When it is no quantity of this dimension, or out of bounds.
         """
-        read = Quantity.parse(given, example=self.example, unitless=self.unitless)
-        if not same_dimension(read.unit, self.unit):
+        written = Quantity.written(given, self.unit) if isinstance(given, str) else None
+        read = written or Quantity.parse(given, example=self.example, unitless=self.unitless)
+        if read.unit != self.unit and not same_dimension(read.unit, self.unit):
             error = UnitError(
                 f"'{given}' measures {dimension(read.unit)}; this field needs {dimension(self.unit)}, "
                 f"such as '{read.value:.12g} {self.unit}'"
@@ -114,8 +120,9 @@ class In(QuantityField):
                 raise UnitError(f"'{given}' is out of bounds: {word} {limit} is expected{hint}")
         return kept
 
-    def _read(self, given: object) -> Quantity:
-        return _read_text(self, given) if isinstance(given, str) else self.read(given)
+    def _reader(self) -> Callable[[object], Quantity]:
+        read_text = text_reader(self)
+        return lambda given: read_text(given) if isinstance(given, str) else self.read(given)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -140,10 +147,10 @@ class In(QuantityField):
         return found
 
 
-@lru_cache(maxsize=4096)
-def _read_text(field: In, text: str) -> Quantity:
-    """Read a text once: the scans of a catalog say the same voxel size ten thousand times."""
-    return field.read(text)
+@cache
+def text_reader(field: In) -> Callable[[str], Quantity]:
+    """Return what reads a text once: the scans of a catalog say the same voxel size ten thousand times."""
+    return lru_cache(maxsize=4096)(field.read)
 
 
 def per_plain_gram(unit: str) -> bool:

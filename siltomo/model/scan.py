@@ -16,8 +16,8 @@ from siltomo.units import Quantity
 
 __all__ = ["Acquisition", "Registration", "Scan", "SourceFiles", "State", "Volume", "VoxelSize"]
 
-_EDGE = In("um", gt=0)
-Length = Annotated[Quantity, _EDGE]
+EDGE, CAPACITY, VOLTAGE = In("um", gt=0), In("mAh/g_Si", ge=0), In("V")
+Length = Annotated[Quantity, EDGE]
 
 
 class State(Model):
@@ -27,9 +27,9 @@ class State(Model):
     """Cycle number; 0 is pristine."""
     half: HalfCycle
     """Half-cycle: pristine, lithiation, delithiation or rest."""
-    capacity: Annotated[Quantity, In("mAh/g_Si", ge=0)] | None = None
+    capacity: Annotated[Quantity, CAPACITY] | None = None
     """Capacity passed in that half-cycle."""
-    voltage: Annotated[Quantity, In("V")] | None = None
+    voltage: Annotated[Quantity, VOLTAGE] | None = None
     """Voltage against the counter electrode."""
     time: datetime | None = None
     """When the cell was in this state."""
@@ -92,8 +92,7 @@ class VoxelSize(Model):
     @property
     def edge_um(self) -> float:
         """Edge of the cube with the volume of a voxel, in micrometres."""
-        z, y, x = self.um
-        return z if z == y == x else float((z * y * x) ** (1 / 3))
+        return edge_of_cube(self.um)
 
     def __str__(self) -> str:
         if self.z == self.y == self.x:
@@ -101,13 +100,19 @@ class VoxelSize(Model):
         return f"{self.z.value:.12g} x {self.y.value:.12g} x {self.x.value:.12g} um (z, y, x)"
 
 
+def edge_of_cube(edges: tuple[float, float, float]) -> float:
+    """Return the edge of the cube with the volume of a voxel."""
+    z, y, x = edges
+    return z if z == y == x else float((z * y * x) ** (1 / 3))
+
+
 def _split_lengths(text: str) -> list[Quantity]:
     """Read "0.32,0.16,0.16 um": an edge without a unit takes that of the last one."""
     parts = [part.strip() for part in text.split(",")]
     try:
-        last = _EDGE.read(parts[-1])
+        last = EDGE.read(parts[-1])
         unit = Quantity.parse(parts[-1]).unit
-        return [_EDGE.read(p if any(c.isalpha() for c in p) else f"{p} {unit}") for p in parts[:-1]] + [last]
+        return [EDGE.read(p if any(c.isalpha() for c in p) else f"{p} {unit}") for p in parts[:-1]] + [last]
     except UnitError as error:
         raise PydanticCustomError("quantity", "{why}", {"why": error.message}) from error
 
@@ -213,6 +218,9 @@ class Scan(Record):
 
     cell: Annotated[Id, Ref("cell")]
     """The cell that was scanned."""
+    specimen: Id | None = None
+    """The piece of it that was imaged, such as a lamella or a capillary piece; scans of one specimen belong closer
+    together than those of one cell."""
     state: State
     """Where in its life the cell was."""
     scale: Scale

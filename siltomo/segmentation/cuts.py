@@ -96,13 +96,31 @@ def class_fractions(spectrum: Spectrum, mixture: Mixture) -> tuple[float, ...]:
     return tuple(found)
 
 
-def labelled_fractions(spectrum: Spectrum, cuts: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the share of the voxels between cuts, counted in the histogram; clipped voxels count at their end."""
+def labelled_fractions(
+    spectrum: Spectrum, cuts: tuple[float, ...], *, smooth: bool = False
+) -> tuple[float, ...]:
+    """Return the share of the voxels between cuts, counted in the histogram; clipped voxels count at their end.
+
+    Parameters
+    ----------
+    spectrum
+        The histogram.
+    cuts
+        The cuts, ascending, in grey values; a voxel at a cut belongs to the brighter class.
+    smooth
+        Whether cuts part the voxels of one grey value, as if greys were not rounded; labels cannot.
+    """
     dark, bright = spectrum.clipped
     inside = 1 - dark - bright
-    reached = [dark + inside * _share_below(spectrum, cut) for cut in cuts]
+    below = _share_below if smooth or not spectrum.single else _share_labelled
+    reached = [dark + inside * below(spectrum, cut) for cut in cuts]
     steps = [0.0, *reached, 1.0]
     return tuple(high - low for low, high in pairwise(steps))
+
+
+def _share_labelled(spectrum: Spectrum, cut: float) -> float:
+    """Return the share of the voxels whose grey value is below a cut."""
+    return float(spectrum.shares[spectrum.centres < cut].sum())
 
 
 def _share_below(spectrum: Spectrum, x: float) -> float:

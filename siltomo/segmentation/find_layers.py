@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,13 @@ from siltomo.errors import Amend, BadInputError, TooLargeError
 from siltomo.kernels.columns import column_bytes
 from siltomo.kernels.electrode import FrameError, Surface
 from siltomo.model import Parting, Trust, Verdict
+from siltomo.segmentation.depth_histograms import histogram_bytes
 from siltomo.segmentation.execute import Work
 from siltomo.segmentation.geometry import Geometry, geometry_of_labels, refined
 from siltomo.segmentation.geometry_domains import domain_codes
 from siltomo.segmentation.greys import GreyRange
 from siltomo.segmentation.layers import LAYERS, Layers
+from siltomo.segmentation.layers_by_greys import Distinct, layers_by_greys
 from siltomo.segmentation.recipe import Node
 
 __all__ = ["find_layers"]
@@ -30,6 +32,8 @@ MOST_SCATTER = 0.05
 """Scatter of a surface about its plane over the thickness; fibres of the electrode's grey give more."""
 LEAST_ALIKE = {"collector": 0.9, "electrode": 0.6, "separator": 0.6}
 """Share of the voxels of a layer with its grey: foil is solid, electrodes have cracks, separators fibres and gas."""
+CLEARLY_DISTINCT = 0.25
+"""Share of the voxels by which the greys of neighbouring layers differ: fibres alone fill this much of a separator."""
 LEAST_APART = 4
 """Voxels between the surfaces: less is the blur of one boundary."""
 
@@ -82,10 +86,16 @@ def find_layers(node: Node, work: Work, memory: int, planes: int) -> tuple[Geome
     step, source = node.step, work.source
     assert isinstance(step, Layers)
     axis = step.depth_axis or source.depth_axis
-    _check_memory(work, memory, axis)
+    _check_memory(work, memory, axis, bool(step.layers))
     read = _Planes(work, node.inputs[0], max(1, min(planes, SLAB)))
+    distinct: tuple[Distinct, ...] = ()
     try:
-        found = _found(step, read, axis)
+        if step.layers:
+            found = _found(step, read, axis)
+        else:
+            found, distinct = layers_by_greys(
+                read, source.shape, source.spacing, surfaces=step.surfaces, depth_axis=axis
+            )
         if found.frame.upwards == 0:
             raise FrameError("which side the collector is on cannot be told: declare the depth axis")
         found = _asked_for(step, found)
@@ -99,9 +109,10 @@ def find_layers(node: Node, work: Work, memory: int, planes: int) -> tuple[Geome
             code="SIL170",
             fix=f"siltomo catalog set {source.id} --depth-axis +z" if "declare" in error.message else "",
         ) from error
-    alike = _agreement(step, read, found)
-    facts = {**found.says(), "alike": alike}
-    verdicts = tuple(_verdicts(found, alike))
+    alike = _agreement(step, read, found) if step.layers else {}
+    shares = {one.side: one.share for one in distinct}
+    facts = {**found.says(), **({"alike": alike} if step.layers else {"greys_differ": shares})}
+    verdicts = (*_verdicts(found, alike), *_distinct_verdicts(shares))
     return found, Parting(step=node.index + 1, scans=(source.id,), facts=facts, verdicts=verdicts)
 
 
@@ -196,6 +207,17 @@ def _verdicts(found: Geometry, alike: dict[str, float]) -> Iterator[Verdict]:
         )
 
 
+def _distinct_verdicts(shares: Mapping[str, float]) -> Iterator[Verdict]:
+    for side, share in shares.items():
+        yield _verdict(
+            f"greys that differ across the {side} surface",
+            share,
+            (share >= CLEARLY_DISTINCT, f"good >= {CLEARLY_DISTINCT}"),
+            f"the greys on the two sides of the {side} surface differ by {share:.0%} of the voxels only: parts of one "
+            "layer may do as much",
+        )
+
+
 def _verdict(check: str, value: float, judged: tuple[bool, str], reason: str) -> Verdict:
     good, limits = judged
     trust = Trust.GOOD if good else Trust.DOUBTFUL
@@ -215,11 +237,12 @@ def _require_room(found: Geometry) -> None:
         )
 
 
-def _check_memory(work: Work, memory: int, axis: str) -> None:
+def _check_memory(work: Work, memory: int, axis: str, by_layers: bool) -> None:
     """Refuse a volume whose maps do not fit: of three layers, along its axes, held twice while they are joined."""
     shape = work.source.shape
     axes = ("zyx".index(axis[-1]),) if axis else (0, 1, 2)
-    needed = 2 * column_bytes(shape, len(LAYERS), axes, shape[0]) + SLAB * work.source.plane * 24
+    maps = 2 * column_bytes(shape, len(LAYERS), axes, shape[0]) if by_layers else histogram_bytes(shape, axes)
+    needed = maps + SLAB * work.source.plane * 24
     if needed > memory:
         raise TooLargeError(
             f"scan {work.source.id}: the maps of its layers take {needed / 2**20:.0f} MiB; allowed are "

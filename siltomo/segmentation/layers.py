@@ -46,9 +46,10 @@ Layer = Annotated[
 class Layers(Step):
     """Part a scan into collector (1), electrode (2) and separator (3) by the electrode's two surfaces.
 
-    The surfaces are found in the voxels of the layers and fitted by planes, as ``siltomo segment geometry`` does;
-    what lies between them is electrode, its cracks included, and what is beyond each is collector or separator.
-    A surface that is not in view is an error.
+    Where layers are given the surfaces are found in their voxels and fitted by planes, as ``siltomo segment geometry``
+    does. Where none is, they are found where the histogram of the greys changes along the depth axis, so that no layer
+    needs a grey of its own; the collector is the brightest end. What lies between them is electrode, its cracks
+    included, and what is beyond each is collector or separator. A surface that is not in view is an error.
     """
 
     word, main = "layers", "collector"
@@ -82,10 +83,6 @@ class Layers(Step):
 
     @model_validator(mode="after")
     def _layers_are_of_one_kind(self) -> Self:
-        if not self.layers:
-            raise ValueError(
-                "give the greys or the classes of at least one of collector, electrode, separator"
-            )
         if len({isinstance(layer, GreyRange) for layer in self.layers.values()}) > 1:
             raise ValueError("give all layers by greys, such as '160..', or all by classes")
         named = [value for layer in self.layers.values() if isinstance(layer, tuple) for value in layer]
@@ -102,8 +99,8 @@ class Layers(Step):
 
     @property
     def by_greys(self) -> bool:
-        """Whether layers are told by their greys."""
-        return any(isinstance(layer, GreyRange) for layer in self.layers.values())
+        """Whether layers are told by greys: their own, or how these change."""
+        return not self.layers or any(isinstance(layer, GreyRange) for layer in self.layers.values())
 
     @property
     def named_classes(self) -> tuple[int, ...]:

@@ -17,6 +17,8 @@ from siltomo.model import FoundClass, Parting, Trust, Verdict
 from siltomo.segmentation.cuts import class_fractions, cuts_of, labelled_fractions
 from siltomo.segmentation.execute import ScanSource, Work, needs_whole_volume
 from siltomo.segmentation.find_layers import find_layers
+from siltomo.segmentation.fraction_checks import FRACTION_CHECKS
+from siltomo.segmentation.grading import worst
 from siltomo.segmentation.layers import Layers
 from siltomo.segmentation.mixture import Mixture, fit_mixture
 from siltomo.segmentation.operations import Linear
@@ -25,7 +27,7 @@ from siltomo.segmentation.recipe import Node, Recipe
 from siltomo.segmentation.scratch import Slabs
 from siltomo.segmentation.spectrum import Spectrum, otsu_cuts, separability, spectrum_of
 from siltomo.segmentation.steps import Classify, Cut, Fill, Match, RemoveSmall, Threshold
-from siltomo.segmentation.verdicts import FRACTION_BIAS, series_verdicts, threshold_verdicts, worst
+from siltomo.segmentation.verdicts import most_verdicts, series_verdicts, threshold_verdicts
 
 __all__ = ["Classifying", "Fit", "Learnt", "NoCutError", "learn", "node_histogram"]
 
@@ -61,10 +63,13 @@ class Learnt:
 
     @property
     def trust(self) -> Trust:
-        """The worst of all verdicts; bias of fractions is none where classes only serve to find surfaces."""
+        """The worst of all verdicts; what only fractions suffer from is none where classes serve to find surfaces."""
         deciding = self.work.recipe.deciding
         return worst(
-            v for p in self.partings for v in p.verdicts if p.step - 1 in deciding or v.check != FRACTION_BIAS
+            v
+            for p in self.partings
+            for v in p.verdicts
+            if p.step - 1 in deciding or v.check not in FRACTION_CHECKS
         )
 
 
@@ -195,7 +200,11 @@ def _learn_threshold(
     for work, (name, spectrum, mixture) in zip(works, found, strict=True):
         cuts, more = shared or (_cuts(node, step, spectrum, mixture, (name,)), ())
         by_otsu = step.method == "otsu"
-        verdicts = (*threshold_verdicts(spectrum, mixture, cuts, by_otsu=by_otsu), *more)
+        verdicts = (
+            *most_verdicts(labelled_fractions(spectrum, cuts), step.at_most),
+            *threshold_verdicts(spectrum, mixture, cuts, by_otsu=by_otsu),
+            *more,
+        )
         work.facts[node.index] = cuts
         parting = Parting(
             step=node.index + 1,

@@ -79,6 +79,8 @@ class Recipe(Model):
     """The whole that fractions are fractions of; that of the scan without it."""
     min_feature: Annotated[Quantity, In("um", gt=0)] | None = None
     """Smallest feature to trust."""
+    inside_of: str = ""
+    """Phases of other labels, as ``ID:PHASE``, that the recipe is meant for: a mask where a catalog has them."""
     steps: tuple[SerializeAsAny[Step], ...]
     """The steps, in order; the last one is ``label`` or ``combine``."""
 
@@ -169,7 +171,8 @@ class Recipe(Model):
             step.model_copy(update={"of": named}) if step.of == SOURCE else step for step in self.steps
         )
         domain = next((Domain(name) for name in phases if name in set(Domain)), None)
-        return Recipe(**{**dict(self), "steps": (mask, *steps), "domain": self.domain or domain})
+        changed = {"steps": (mask, *steps), "domain": self.domain or domain, "inside_of": ""}
+        return Recipe(**{**dict(self), **changed})
 
     def content(self) -> dict[str, Any]:
         """Return everything that decides on the labels, as plain values."""

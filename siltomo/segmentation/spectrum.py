@@ -33,6 +33,8 @@ class Spectrum:
     """How many voxels it stands for, clipped ones left out."""
     clipped: tuple[float, float] = (0.0, 0.0)
     """Share of all voxels that sit at the lower and at the upper end of the grey scale, and are left out."""
+    single: bool = False
+    """Whether each bin is one grey value, as with 8-bit greys: a cut inside of it takes all of its voxels or none."""
 
     @property
     def edges(self) -> Floats:
@@ -89,7 +91,12 @@ def spectrum_of(histogram: GreyHistogram, *, most: int = MOST_BINS) -> Spectrum:
     step = float(values[1] - values[0])
     centres = values[first] + (np.arange(shares.size) * group + (group - 1) / 2) * step
     return Spectrum(
-        centres, shares / shares.sum(), group * step, int(shares.sum()), (low / total, high / total)
+        centres,
+        shares / shares.sum(),
+        group * step,
+        int(shares.sum()),
+        (low / total, high / total),
+        single=histogram.exact and group == 1,
     )
 
 

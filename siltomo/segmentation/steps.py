@@ -128,8 +128,17 @@ class Threshold(Step):
     """Whether the mixture has components for voxels that two neighbouring classes share."""
     scope: Literal["scan", "series"] = "scan"
     """Whether each scan has its own cuts, or all scans of the command share one."""
+    at_most: tuple[tuple[int, Annotated[float, Field(gt=0, lt=1)]], ...] = ()
+    """Pairs of class and the largest share of the voxels that is possible for it; labels with more are called bad."""
     values: tuple[float, ...] = ()
     """The cuts, ascending, in grey values; a voxel at the cut belongs to the brighter class."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_shares(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("at_most"), dict):
+            return {**given, "at_most": tuple((_whole(k), v) for k, v in given["at_most"].items())}
+        return given
 
     @model_validator(mode="after")
     def _fields_fit_the_method(self) -> Self:
@@ -141,7 +150,15 @@ class Threshold(Step):
             raise ValueError(f"the values {self.values} do not ascend")
         if self.values and "classes" in self.model_fields_set and self.classes != len(self.values) + 1:
             raise ValueError(f"{len(self.values)} values make {len(self.values) + 1} classes")
+        if self.values and self.at_most:
+            raise ValueError("at_most judges what a histogram says; it does not go with 'values'")
+        if any(not 1 <= number <= self.class_count for number, _ in self.at_most):
+            raise ValueError(f"at_most names a class; there are 1 to {self.class_count}")
         return self
+
+    def content(self) -> dict[str, Any]:
+        """Return what decides on the classes: what is held possible decides on the verdict only, where it is said."""
+        return {self.word: self.model_dump(mode="json", exclude=set() if self.at_most else {"at_most"})}
 
     @property
     def class_count(self) -> int:

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from siltomo.model import Trust, Verdict
-from siltomo.segmentation.cuts import class_fractions, labelled_fractions
+from siltomo.segmentation.fraction_checks import class_verdict, fraction_verdicts, most_verdicts
+from siltomo.segmentation.grading import graded, worst
 from siltomo.segmentation.mixture import Mixture
 from siltomo.segmentation.spectrum import Spectrum, separability
 
-__all__ = ["series_verdicts", "threshold_verdicts", "worst"]
-
-_ORDER = (Trust.UNJUDGED, Trust.GOOD, Trust.DOUBTFUL, Trust.BAD)
+__all__ = ["most_verdicts", "series_verdicts", "threshold_verdicts", "worst"]
 
 OTSU_COLLAPSE = 0.8
 """Otsu's cut leaves the gap between two classes when p (1 - p) < 0.8 (noise over contrast)^2; found over a table of
 shares and noise, not derived."""
-
-
-FRACTION_BIAS = "bias of the labelled fractions"
-"""The check that is about fractions only, and not about whether the classes are there."""
-
-
-def worst(verdicts: Iterable[Verdict]) -> Trust:
-    """Return the worst of some verdicts; unjudged when there is none.
-
-    Examples
-    --------
-    >>> worst([Verdict(check="a", trust="good"), Verdict(check="b", trust="doubtful")])
-    <Trust.DOUBTFUL: 'doubtful'>
-    """
-    return max((v.trust for v in verdicts), key=_ORDER.index, default=Trust.UNJUDGED)
 
 
 def threshold_verdicts(
@@ -60,11 +42,9 @@ def threshold_verdicts(
     found = [
         _noise(mixture),
         _between(mixture, cuts),
-        _valley(spectrum, mixture),
-        _bias(spectrum, mixture, cuts),
-        _misfit(mixture),
-        _ambiguity(mixture),
-        *_mostly_shared(mixture),
+        class_verdict(spectrum, mixture),
+        _widths(mixture),
+        *fraction_verdicts(spectrum, mixture, cuts),
         *_clipped(spectrum),
         *_coarse(spectrum, mixture),
     ]
@@ -73,29 +53,29 @@ def threshold_verdicts(
     return tuple(found)
 
 
-def _graded(
-    check: str, value: float, good: float, bad: float, reason: str, *, of: str = "", rising: bool = True
-) -> Verdict:
-    """Judge a figure by two limits; ``rising``: larger is worse."""
-    worse = value if rising else -value
-    limits = (good, bad) if rising else (-good, -bad)
-    trust = Trust.GOOD if worse <= limits[0] else Trust.DOUBTFUL if worse <= limits[1] else Trust.BAD
-    signs = ("<=", ">") if rising else (">=", "<")
-    words = f"good {signs[0]} {good:g}, bad {signs[1]} {bad:g}{of}"
-    said = "" if trust == Trust.GOOD else reason
-    return Verdict(check=check, trust=trust, value=float(value), limits=words, reason=said)
-
-
 def _noise(mixture: Mixture) -> Verdict:
     worst_pair = max(mixture.noise_over_contrast)
     k = mixture.noise_over_contrast.index(worst_pair)
-    return _graded(
+    return graded(
         "noise over contrast",
         worst_pair,
-        0.25,
-        0.4,
+        (0.25, 0.4),
         f"the noise of classes {k + 1} and {k + 2} is {worst_pair:.2f} of the difference of their means: their greys "
         "overlap, and a cut of single voxels misplaces many; filter first (median, gaussian) or use a classifier",
+    )
+
+
+def _widths(mixture: Mixture) -> Verdict:
+    """Judge whether the classes are as wide as each other: the noise of a scan is the same in all of its materials."""
+    ratios = [max(a, b) / min(a, b) for a, b in pairwise(mixture.sds)]
+    k = ratios.index(max(ratios))
+    wide = k + 1 + (mixture.sds[k + 1] > mixture.sds[k])
+    return graded(
+        "widths of neighbouring peaks",
+        ratios[k],
+        (1.5, 3.0),
+        f"class {wide} is {ratios[k]:.1f} times as wide as its neighbour, and noise is not: it holds several "
+        "materials, or what is left over by the other",
     )
 
 
@@ -113,96 +93,13 @@ def _between(mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
     )
 
 
-def _valley(spectrum: Spectrum, mixture: Mixture) -> Verdict:
-    """Judge whether neighbouring classes are two peaks in the histogram, or only in the fit."""
-    smooth = gaussian_filter1d(
-        spectrum.shares, max(1.0, min(mixture.sds) / spectrum.width / 2), mode="nearest"
-    )
-    ratios = []
-    for k in range(len(mixture.means) - 1):
-        tops = []
-        for mean, sd in zip(mixture.means[k : k + 2], mixture.sds[k : k + 2], strict=True):
-            near = np.abs(spectrum.centres - mean) <= max(sd, spectrum.width)
-            tops.append(float(smooth[near].max(initial=0.0)))
-        between = (spectrum.centres >= mixture.means[k]) & (spectrum.centres <= mixture.means[k + 1])
-        lowest = float(smooth[between].min()) if between.any() else min(tops)
-        ratios.append(lowest / max(min(tops), 1e-300))
-    return _graded(
-        "valley over the lower peak",
-        max(ratios),
-        0.75,
-        0.95,
-        "the histogram has no clear valley between two of the classes: that they are two is seen by the fit alone",
-    )
-
-
-def _bias(spectrum: Spectrum, mixture: Mixture, cuts: tuple[float, ...]) -> Verdict:
-    labelled, fractions = labelled_fractions(spectrum, cuts), class_fractions(spectrum, mixture)
-    shifts = [have / want - 1 for have, want in zip(labelled, fractions, strict=True)]
-    k = max(range(len(shifts)), key=lambda n: abs(shifts[n]))
-    return _graded(
-        FRACTION_BIAS,
-        abs(shifts[k]),
-        0.03,
-        0.1,
-        f"the cuts label {labelled[k]:.4g} of the voxels as class {k + 1}, whose component has "
-        f"{fractions[k]:.4g}: {shifts[k]:+.1%}; the cut 'equal_error' has no such bias, and the fraction of "
-        "the component needs no cut",
-    )
-
-
-def _misfit(mixture: Mixture) -> Verdict:
-    parts = [m / max(f, 1e-12) for m, f in zip(mixture.misfits, mixture.fractions, strict=True)]
-    k = parts.index(max(parts))
-    return _graded(
-        "misfit over its class",
-        parts[k],
-        0.2,
-        0.5,
-        f"around class {k + 1} the fit puts {mixture.misfits[k]:.2%} of all voxels into wrong bins, and the class has "
-        f"{mixture.fractions[k]:.2%}: the greys are not these Gaussian components (more classes, uneven "
-        "background, partial volume)",
-    )
-
-
-def _ambiguity(mixture: Mixture) -> Verdict:
-    spread = 0.0
-    for other in mixture.others:
-        shifts = (abs(a / max(b, 1e-12) - 1) for a, b in zip(other.fractions, mixture.fractions, strict=True))
-        spread = max(spread, *shifts)
-    return _graded(
-        "spread of equally good fits",
-        spread,
-        0.05,
-        0.2,
-        f"other fits explain the histogram as well and differ by {spread:.0%} in the share of a class: "
-        "the histogram does not say how much there is of it",
-    )
-
-
-def _mostly_shared(mixture: Mixture) -> Iterator[Verdict]:
-    """Judge how much of a class is seen only as voxels that it shares with a neighbour."""
-    if mixture.shared:
-        parts = [1 - w / max(f, 1e-12) for w, f in zip(mixture.weights, mixture.fractions, strict=True)]
-        k = parts.index(max(parts))
-        yield _graded(
-            "shared voxels in a class",
-            parts[k],
-            0.5,
-            0.8,
-            f"{parts[k]:.0%} of class {k + 1} is voxels on its boundary: its features are hardly wider than the blur, "
-            "or what looks like shared voxels is an uneven background",
-        )
-
-
 def _clipped(spectrum: Spectrum) -> Iterator[Verdict]:
     for share, end in zip(spectrum.clipped, ("dark", "bright"), strict=True):
         if share:
-            yield _graded(
+            yield graded(
                 f"voxels clipped at the {end} end",
                 share,
-                0.001,
-                0.1,
+                (0.001, 0.1),
                 f"{share:.2%} of the voxels have the {'lowest' if end == 'dark' else 'highest'} value of the scale: "
                 "the window of the conversion cuts them off (convert again with a wider one), "
                 "or they hold nothing (mask them)",
@@ -213,11 +110,10 @@ def _coarse(spectrum: Spectrum, mixture: Mixture) -> Iterator[Verdict]:
     narrowest = min(mixture.sds)
     levels = narrowest / spectrum.width
     if levels < 1.5:
-        yield _graded(
+        yield graded(
             "noise in grey steps",
             levels,
-            0.8,
-            0.3,
+            (0.8, 0.3),
             f"the noise is {levels:.1f} steps of the grey scale: the scale is too coarse for the shape of the peaks",
             rising=False,
         )
@@ -230,11 +126,10 @@ def _collapse(mixture: Mixture) -> Verdict:
         both = shares[k] + shares[k + 1]
         p = shares[k] / both
         ratios.append(p * (1 - p) / noise**2)
-    return _graded(
+    return graded(
         "room for Otsu",
         min(ratios),
-        2.0,
-        OTSU_COLLAPSE,
+        (2.0, OTSU_COLLAPSE),
         f"p (1 - p) over (noise over contrast)^2 is {min(ratios):.2g}: below {OTSU_COLLAPSE} Otsu's cut leaves the gap "
         "and halves the large class; use method 'mixture'",
         rising=False,
@@ -244,11 +139,10 @@ def _collapse(mixture: Mixture) -> Verdict:
 def _separability(spectrum: Spectrum, cuts: tuple[float, ...]) -> Verdict:
     # one Gaussian has 2/pi = 0.64 by its own Otsu cut, and 0.81 by two
     alone = {1: 0.637, 2: 0.810, 3: 0.883}.get(len(cuts), 0.92)
-    return _graded(
+    return graded(
         "separability",
         separability(spectrum, cuts),
-        alone + 0.1 * (1 - alone) + 0.05,
-        alone + 0.02,
+        (alone + 0.1 * (1 - alone) + 0.05, alone + 0.02),
         f"a single Gaussian peak would have {alone:.2f}: this is hardly more",
         rising=False,
     )
@@ -278,18 +172,16 @@ def series_verdicts(names: Sequence[str], fits: Sequence[Mixture]) -> tuple[Verd
     far, other = shifts.index(max(shifts)), gains.index(max(gains))
     advice = "match the greys first (step 'match'), or give each scan its own threshold (scope: scan)"
     return (
-        _graded(
+        graded(
             "shift of peaks inside the series",
             shifts[far],
-            0.05,
-            0.15,
+            (0.05, 0.15),
             f"a peak of {names[far]} lies {shifts[far]:.0%} of the contrast away from that of {names[0]}: {advice}",
         ),
-        _graded(
+        graded(
             "contrast inside the series",
             gains[other],
-            0.1,
-            0.3,
+            (0.1, 0.3),
             f"the contrast of {names[other]} differs by {gains[other]:.0%} from that of {names[0]}, as with another "
             f"window of the 8-bit conversion: {advice}",
         ),

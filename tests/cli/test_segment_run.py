@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from siltomo.twin import Preset, Twin
+
 Cli = Callable[..., Any]
 SHARES = (0.1, 0.2)
 
@@ -277,6 +279,13 @@ def test_cracks_are_fractions_of_the_electrode_and_gas_of_the_separator(
     assert "segmentation whole-electrode-layers" in one["record"]["making"]["inputs"]
     (found,) = cli("compute", "metric", "crack_volume_fraction", "--where", "scan == 'whole'", "--json").data
     assert found["value"] == pytest.approx(crack.sum() / inside.sum(), rel=0.08)
+    by_itself = cli("segment", "run", "whole", "--recipe", "micro-cracks", "--id", "again", "--json").data[0]
+    assert by_itself["within"] == "whole-electrode-layers:electrode"
+    assert by_itself["record"]["making"]["digest"] == one["record"]["making"]["digest"]
+    bare = ("--within", "none", "--id", "bare", "--json")
+    alone = cli("segment", "run", "whole", "--recipe", "micro-cracks", *bare)
+    assert alone.data[0]["within"] is None
+    assert alone.data[0]["record"]["making"]["digest"] != one["record"]["making"]["digest"]
     picture = ("-o", "p.png", "--json")
     assert (
         cli("segment", "preview", "whole", "--recipe", "electrode-layers", *picture).data["trust"] == "good"
@@ -286,9 +295,55 @@ def test_cracks_are_fractions_of_the_electrode_and_gas_of_the_separator(
     np.save(tmp_path / "inner.npy", np.load(tmp_path / "cell.npy")[24:44])
     state = ("--cycle", 4, "--half", "delithiation", "--voxel-size", "0.5 um", "--id", "inner")
     assert cli("catalog", "add", "inner.npy", *where, *state).code == 0
+    both = cli("segment", "run", "whole", "inner", "--recipe", "micro-cracks", "--id", "{scan}-x", "--json")
+    assert (both.error["code"], both.error["fix"]) == (
+        "SIL172",
+        "siltomo segment run inner --recipe electrode-layers",
+    )
     refused = cli("segment", "run", "inner", "--recipe", "electrode-layers", "--json")
     assert refused.code != 0
     assert "the layers of scan inner cannot be told" in refused.error["message"]
+
+
+@pytest.mark.slow
+def test_cracks_of_a_cell_with_all_in_view_name_the_command_that_finds_the_electrode(
+    cli: Cli, series: Any, tmp_path: Path
+) -> None:
+    """The digital twin: alone the recipe is bad or refuses, and names what to run; with the mask it uses it."""
+    size = Preset("crop", 0.5, 32.0, None, 2.0, 100.0, 200.0, 0.05, 5.0, 2.0, 1)
+    twin = Twin(31, "reference", size)
+    command = "siltomo segment run {} --recipe electrode-layers"
+    for number, (half, domain) in enumerate((("lithiation", "electrode"), ("delithiation", "cell"))):
+        moment = twin.at("ref-operando", cycle=1, half=half)
+        np.save(tmp_path / "t.npy", twin.greys(moment).planes(0, twin.micro(moment).shape[0]))
+        where = (
+            "--cell",
+            "zn1",
+            "--scale",
+            "micro",
+            "--mode",
+            "operando",
+            "--domain",
+            domain,
+            "--depth-axis",
+            "+z",
+        )
+        state = ("--cycle", 5 + number, "--half", half, "--voxel-size", "0.5 um", "--id", half)
+        assert cli("catalog", "add", "t.npy", *where, *state).code == 0
+        alone = cli("segment", "run", half, "--recipe", "micro-cracks", "--id", f"{half}-alone", "--json")
+        if alone.code:
+            assert command.format(half) in alone.error["message"]
+            assert domain == "electrode" or alone.error["fix"] == command.format(half)
+        else:
+            assert alone.data[0]["trust"] == "bad"
+            assert any(w.endswith(command.format(half)) for w in alone.envelope["warnings"])
+        assert cli(*command.format(half).split()[1:]).code == 0
+        masked = cli("segment", "run", half, "--recipe", "micro-cracks", "--json")
+        if masked.code == 0:
+            assert masked.data[0]["within"] == f"{half}-electrode-layers:electrode"
+            assert masked.data[0]["trust"] != "good"
+        else:
+            assert "has no cut" in masked.error["message"]
 
 
 def test_where_no_cut_exists_the_picture_shows_why(

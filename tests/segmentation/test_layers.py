@@ -44,7 +44,7 @@ def cell(tilt: float, *, noise: float = 8, cracks: float = 0.1, low: float = 16.
 )
 def test_the_bundled_recipe_parts_a_cell_whatever_its_tilt(tilt: float, learnt: Make, labels: Make) -> None:
     grey, truth, crack = cell(tilt)
-    (one,) = learnt(load_recipe("electrode-layers").recipe, grey)
+    (one,) = learnt(load_recipe("electrode-layers-by-grey").recipe, grey)
     found = labels(one)
     assert (found != truth).mean() < 0.002
     assert (found[crack] == 2).mean() > 0.99, "cracks belong to the electrode"
@@ -150,7 +150,6 @@ def test_maps_that_do_not_fit_are_refused_before_reading(learnt: Make) -> None:
 
 
 @pytest.mark.parametrize(("fields", "why"), [
-    ({}, "at least one of"),
     ({"collector": "160..", "separator": 1}, "give all layers by greys"),
     ({"collector": 1, "separator": [1, 2]}, "belongs to one layer"),
     ({"collector": "bright"}, "or the number of a class"),
@@ -200,7 +199,7 @@ def test_one_boundary_is_not_taken_for_an_electrode(cut: Any, learnt: Make) -> N
     """Two materials in three classes: the third is what they share, and both its surfaces are one."""
     grey, _, _ = cell(4, cracks=0.0)
     with pytest.raises(BadInputError, match="voxels apart"):
-        learnt(load_recipe("electrode-layers").recipe, grey[cut])
+        learnt(load_recipe("electrode-layers-by-grey").recipe, grey[cut])
 
 
 @pytest.mark.slow
@@ -208,7 +207,9 @@ def test_fibres_of_the_grey_of_the_electrode_are_not_trusted(learnt: Make, label
     grey, truth, _ = cell(4)
     field = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=SHAPE), (2, 2, 30), mode="wrap")
     fibres = (field < np.quantile(field, 0.2)) & (truth == 3)
-    (one,) = learnt(load_recipe("electrode-layers").recipe, np.where(fibres, 130, grey).astype(np.uint8))
+    (one,) = learnt(
+        load_recipe("electrode-layers-by-grey").recipe, np.where(fibres, 130, grey).astype(np.uint8)
+    )
     assert (labels(one) != truth).mean() > 0.02
     assert one.trust == "doubtful"
     assert any("the separator surface is no plane" in v.reason for v in one.partings[-1].verdicts)
@@ -221,6 +222,6 @@ def test_a_porous_electrode_keeps_its_surfaces(size: Any, learnt: Make, labels: 
     field = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), size, mode="wrap")
     pores = (field < np.quantile(field, 0.2)) & (truth == 2)
     noisy = np.where(pores, 55 + np.random.default_rng(1).normal(0, 8, SHAPE), grey)
-    (one,) = learnt(load_recipe("electrode-layers").recipe, noisy.clip(0, 255).astype(np.uint8))
+    (one,) = learnt(load_recipe("electrode-layers-by-grey").recipe, noisy.clip(0, 255).astype(np.uint8))
     assert (labels(one) != truth).mean() < 0.01
     assert one.trust != "bad"

@@ -15,7 +15,7 @@ from typing import Any
 
 from siltomo.engine.compute.resolve import DerivedRow, FieldLeaf, Leaf, Missing, Node, ResultLeaf
 from siltomo.metrics import coherent_factor
-from siltomo.model import MetricResult, Segmentation, Status, Uncertainty
+from siltomo.model import MetricResult, SegmentationOutline, Status, Uncertainty
 from siltomo.model.fields import In
 from siltomo.units import Quantity
 
@@ -46,7 +46,8 @@ def derive(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> dict[s
             variables[_key(leaf)] = found
         else:
             wrong.append((found[0], f"{path}: {found[1]}"))
-    made = {"inputs": [_named(path, leaf) for path, leaf in row.node.leaves()], "key": row_key(row)}
+    inputs = [_named(row, path, leaf) for path, leaf in row.node.leaves()]
+    made = {"inputs": inputs, "match": row.match, "key": row_key(row)}
     refusal = _different_wholes(row)
     if refusal:
         wrong.append((Status.REFUSED, refusal))
@@ -89,7 +90,7 @@ def _key(leaf: Leaf) -> str:
     return leaf.key if isinstance(leaf, FieldLeaf) else leaf.reason
 
 
-def _named(path: str, leaf: Leaf) -> dict[str, Any]:
+def _named(row: DerivedRow, path: str, leaf: Leaf) -> dict[str, Any]:
     if isinstance(leaf, ResultLeaf):
         columns = leaf.item.subject.columns
         named = {
@@ -97,7 +98,7 @@ def _named(path: str, leaf: Leaf) -> dict[str, Any]:
             "scan": columns["scan"],
             "segmentation": columns["segmentation"],
         }
-        return {"input": path, **named, "match": leaf.match, "key": leaf.item.key}
+        return {"input": path, **named, "match": row.match_of(leaf), "key": leaf.item.key}
     if isinstance(leaf, FieldLeaf):
         return {"input": path, "field": leaf.key, "value": str(leaf.value)}
     return {"input": path, "missing": leaf.reason}
@@ -146,12 +147,12 @@ def _doubts(row: DerivedRow, results: Mapping[str, MetricResult | str]) -> Itera
 
 def _overlapping_windows(row: DerivedRow) -> Iterator[str]:
     """Say where fractions of one phase space, seen at two scales, may count a feature twice."""
-    seen: dict[str, tuple[str, Segmentation]] = {}
+    seen: dict[str, tuple[str, SegmentationOutline]] = {}
     for path, leaf in row.node.leaves():
         if isinstance(leaf, ResultLeaf) and leaf.item.request.name.endswith("_volume_fraction"):
             subject = leaf.item.subject
-            if subject.segmentation is not None:
-                seen.setdefault(str(subject.scan.scale), (path, subject.segmentation))
+            if subject.labels is not None:
+                seen.setdefault(subject.outline.scale, (path, subject.labels))
     if len(seen) < 2:
         return
     (coarse, large), (fine, small) = seen["micro"], seen["nano"]

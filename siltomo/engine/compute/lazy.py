@@ -15,12 +15,14 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.compute.measuring import Found, pass_graph
+from siltomo.engine.compute.measuring import pass_graph
+from siltomo.engine.compute.outcomes import Found
 from siltomo.engine.compute.passes import Pass, PlainPass
 from siltomo.engine.compute.plan import Plan, make_plan
 from siltomo.engine.compute.resolve import DerivedRow
 from siltomo.engine.compute.rows import base_row, derived_row, row_columns
 from siltomo.engine.compute.run import pass_results
+from siltomo.engine.compute.sensitivity import spread_over_variants
 from siltomo.engine.compute.subjects import Item
 from siltomo.engine.select import Selection, everything
 from siltomo.errors import BadInputError
@@ -49,10 +51,19 @@ def metric_dataset(
     where: Selection = everything,
     settings: Mapping[str, object] | None = None,
     match: Match = "cell",
+    sensitivity: bool = False,
     within: Within | None = None,
 ) -> xr.Dataset:
     """Return a metric over the catalog; see :meth:`siltomo.Catalog.metric`."""
-    plan = make_plan(catalog, [name], where=where, settings=settings, match=match, within=within)
+    plan = make_plan(
+        catalog,
+        [name],
+        where=where,
+        settings=settings,
+        match=match,
+        sensitivity=sensitivity,
+        within=within,
+    )
     metric = registry.find(name)[0]
     if metric.gives != "number":
         raise BadInputError(
@@ -102,14 +113,23 @@ def _answers(catalog: Catalog, plan: Plan) -> Answers:
     of_key = {item.key: number for number, one in enumerate(plan.passes) for item in one.items}
 
     def waits_for(row: Item | DerivedRow) -> tuple[int, ...]:
-        items = row.items if isinstance(row, DerivedRow) else (row,)
-        return tuple(dict.fromkeys(of_key[item.key] for item in items if item.key in of_key))
+        keys = [key for item in _items(row) for key in (item.key, *(v.key for v in varied(item)))]
+        return tuple(dict.fromkeys(of_key[key] for key in keys if key in of_key))
+
+    def varied(item: Item) -> tuple[Item, ...]:
+        return plan.variants.get(item.key, ())
 
     made = []
     for passes, group in groupby(plan.rows, key=waits_for):
         rows = list(group)
-        made.append((len(rows), delayed(_rows, pure=False)(rows, [results[number] for number in passes])))
+        variants = {item.key: varied(item) for row in rows for item in _items(row) if varied(item)}
+        waited = [results[number] for number in passes]
+        made.append((len(rows), delayed(_rows, pure=False)(rows, variants, waited)))
     return made
+
+
+def _items(row: Item | DerivedRow) -> tuple[Item, ...]:
+    return row.items if isinstance(row, DerivedRow) else (row,)
 
 
 def _finish(root: str, one: Pass | PlainPass, totals: Found) -> dict[str, MetricResult | str]:
@@ -119,9 +139,13 @@ def _finish(root: str, one: Pass | PlainPass, totals: Found) -> dict[str, Metric
 
 
 def _rows(
-    rows: Sequence[Item | DerivedRow], results: Sequence[Mapping[str, MetricResult | str]]
+    rows: Sequence[Item | DerivedRow],
+    variants: Mapping[str, tuple[Item, ...]],
+    results: Sequence[Mapping[str, MetricResult | str]],
 ) -> list[dict[str, Any]]:
     found = {key: result for some in results for key, result in some.items()}
+    if variants:
+        rows, found = spread_over_variants(rows, variants, found)
     return [base_row(row, found) if isinstance(row, Item) else derived_row(row, found) for row in rows]
 
 

@@ -5,7 +5,6 @@ Each task opens the catalog where it runs, so that the same graph runs on thread
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,34 +17,13 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from siltomo.catalog import CatalogStore, voxel_faults
+from siltomo.engine.compute.outcomes import Failure, Totals, why
 from siltomo.engine.compute.passes import Pass, PlainPass
 from siltomo.engine.compute.windows import window_of
-from siltomo.errors import SiltomoError
 from siltomo.metrics import Answer, Measure, Slab, labelled_array
 from siltomo.model import VoxelBox
 
-__all__ = ["Failure", "Found", "Totals", "measure_block", "pass_graph", "why"]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What came of a pass that broke."""
-
-    reason: str
-
-
-Totals = Mapping[Measure[Any], Any]
-"""The total of each measure over a volume."""
-
-Found = Totals | Answer | Failure
-"""What comes of a pass: totals, or the answer itself of a plain metric."""
-
-
-def why(error: Exception) -> str:
-    """Say in a row what an error would say: what went wrong, and the command that mends it."""
-    if not isinstance(error, SiltomoError):
-        return f"{type(error).__name__}: {error}"
-    return f"{error}: {error.fix}" if isinstance(error.fix, str) and error.fix else str(error)
+__all__ = ["measure_block", "pass_graph"]
 
 
 def pass_graph(root: Path, one: Pass | PlainPass) -> Delayed:

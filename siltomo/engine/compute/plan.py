@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.passes import Pass, PlainPass, make_pass, make_plain_pass
 from siltomo.engine.compute.resolve import DerivedRow, Match, Missing, Node, Resolver, ResultLeaf
 from siltomo.engine.compute.sensitivity import find_variants
-from siltomo.engine.compute.subjects import Item, Subjects, base_item, base_items, find_subjects
+from siltomo.engine.compute.subjects import (
+    Item,
+    MakeItem,
+    Subject,
+    Subjects,
+    base_item,
+    base_items,
+    find_subjects,
+)
 from siltomo.engine.compute.windows import Within, WithinCommon
 from siltomo.engine.cycling.fields import CyclingFields, with_cycles
 from siltomo.engine.resources import collector_paused, in_words
@@ -34,7 +43,7 @@ class Plan:
     variants: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     """For the key of an item, the same metric on variants of its segmentation; empty unless asked for."""
 
-    @property
+    @cached_property
     def items(self) -> tuple[Item, ...]:
         """The base results of the plan, asked for or needed, each once."""
         every = (item for row in self.rows for item in (row.items if isinstance(row, DerivedRow) else (row,)))
@@ -56,7 +65,7 @@ class Plan:
         items = self.items
         return {
             "rows": len(self.rows),
-            "kept": sum(item.kept is not None for item in items),
+            "kept": sum(item.found is not None for item in items),
             "to_compute": sum(item.to_compute for item in items),
             "without_value": sum(item.status != Status.OK for item in items),
             "passes": len(self.passes),
@@ -107,18 +116,21 @@ def _explain_row(row: Item | DerivedRow) -> Iterator[str]:
         yield f"  {columns['scan']} / {columns['segmentation'] or '-'}: {_fate(row)}"
         return
     yield f"  {row.state.words}:"
-    yield from _explain_node(row.node, "    ")
+    yield from _explain_node(row, row.node, "    ")
 
 
-def _explain_node(node: Node, indent: str) -> Iterator[str]:
+def _explain_node(row: DerivedRow, node: Node, indent: str) -> Iterator[str]:
     for name, found in node.inputs.items():
         if isinstance(found, Node):
             yield f"{indent}{name} <- {found.request.name}"
-            yield from _explain_node(found, indent + "  ")
+            yield from _explain_node(row, found, indent + "  ")
         elif isinstance(found, ResultLeaf):
             columns = found.item.subject.columns
             place = f"{columns['scan']} / {columns['segmentation']}"
-            yield f"{indent}{name} <- {found.item.request.name} of {place} ({found.match}): {_fate(found.item)}"
+            yield (
+                f"{indent}{name} <- {found.item.request.name} of {place} ({row.match_of(found)}): "
+                f"{_fate(found.item)}"
+            )
         elif isinstance(found, Missing):
             yield f"{indent}{name} <- missing: {found.reason}"
         else:
@@ -126,14 +138,14 @@ def _explain_node(node: Node, indent: str) -> Iterator[str]:
 
 
 def _fate(item: Item) -> str:
-    if item.kept is not None:
+    if item.found is not None:
         return f"kept, result {item.key[:12]}"
     if not item.to_compute:
         return f"{item.status}: {item.reason}"
-    labels = item.subject.segmentation
+    labels = item.subject.labels
     if not item.request.phase:
         return "to compute on all its phases"
-    values = () if labels is None else labels.values_of(item.request.phase)
+    values = () if labels is None else labels.named[item.request.phase]
     return f"to compute on {item.request.phase} = {', '.join(map(str, values))}"
 
 
@@ -159,8 +171,8 @@ def make_plan(
     settings
         Values of parameters.
     match
-        Whether the inputs of a derived metric come from the same cell, or may come from any cell of the same
-        formulation in the same cycle and half-cycle.
+        Whether the inputs of a derived metric come from scans of one specimen, of the same cell, or may come from
+        any cell of the same formulation in the same cycle and half-cycle. Nearer ones win.
     sensitivity
         Whether to measure the variants of segmentations as well.
     within
@@ -194,15 +206,9 @@ def _make_plan(
 ) -> Plan:
     requests = registry.requests(names, given)
     subjects = find_subjects(catalog, where)
-    cycling = CyclingFields(catalog)
-    resolver = Resolver(
-        subjects, lambda request, one: place(base_item(catalog, request, one)), given, match, cycling
-    )
-    rows = tuple(
-        place(row) if isinstance(row, Item) else row
-        for request in requests
-        for row in _rows(catalog, request, subjects, resolver, where)
-    )
+    make = _each_once(lambda request, subject: place(base_item(catalog, request, subject)))
+    resolver = Resolver(subjects, make, given, match, CyclingFields(catalog))
+    rows = tuple(row for request in requests for row in _rows(catalog, request, subjects, resolver, where))
     waiting: dict[str, list[Item]] = defaultdict(list)
     plan = Plan(rows, ())
     if sensitivity:
@@ -216,11 +222,25 @@ def _make_plan(
     return replace(plan, passes=(*(make_pass(group) for group in waiting.values()), *plain))
 
 
+def _each_once(make: MakeItem) -> MakeItem:
+    """Make the item of a metric on a segmentation once, though many rows need it."""
+    made: dict[tuple[str, str], Item] = {}
+
+    def item(request: Request, subject: Subject) -> Item:
+        named = request.name, subject.labels.id if subject.labels else ""
+        found = made.get(named)
+        if found is None:
+            found = made[named] = make(request, subject)
+        return found
+
+    return item
+
+
 def _rows(
     catalog: Catalog, request: Request, subjects: Subjects, resolver: Resolver, where: Selection
 ) -> Iterable[Item | DerivedRow]:
     if not request.metric.queries:
-        return base_items(catalog, request, subjects)
+        return base_items(resolver.item, request, subjects)
     states = states_of(subjects.scans)
     if request.metric.states != "every state":
         states = ends_of(states, request.metric.states.removeprefix("end of "))

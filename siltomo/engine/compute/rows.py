@@ -39,6 +39,7 @@ def _empty(request: Request, columns: Mapping[str, Any]) -> Row:
         "companions": {},
         "key": "",
         "reused": False,
+        "match": None,
         "inputs": [],
     }
 
@@ -47,7 +48,7 @@ def base_row(item: Item, found: Mapping[str, MetricResult | str]) -> Row:
     """Return the row of a base metric, from its result or from why there is none."""
     result = item.kept or found.get(item.key)
     row = _empty(item.request, item.subject.columns)
-    row.update(status=str(item.status), reason=item.reason, key=item.key, reused=item.kept is not None)
+    row.update(status=str(item.status), reason=item.reason, key=item.key, reused=item.found is not None)
     if isinstance(result, str):
         row.update(status=str(Status.FAILED), reason=result)
     if not isinstance(result, MetricResult):
@@ -78,6 +79,7 @@ def row_columns(row: Item | DerivedRow) -> dict[str, Any]:
     return {
         "formulation": same["formulation"] or state.formulation,
         "cell": state.cell,
+        "specimen": row.specimen,
         "scan": None,
         "scale": None,
         "mode": same["mode"],

@@ -8,12 +8,9 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dask.base import compute
-from dask.callbacks import Callback
-
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.crosscheck import doubt_inconsistent
-from siltomo.engine.compute.measuring import Failure, Found, Totals, measure_block, pass_graph, why
+from siltomo.engine.compute.outcomes import Failure, Found, Totals, why
 from siltomo.engine.compute.passes import Pass, PlainPass
 from siltomo.engine.compute.plan import Plan
 from siltomo.engine.compute.rows import Row, base_row, derived_row
@@ -81,6 +78,10 @@ def measure_volume(catalog: Catalog, one: Pass | PlainPass, progress: BlocksDone
 
     It is read once; and once more for measures that need the totals of others.
     """
+    from dask.base import compute
+
+    from siltomo.engine.compute.measuring import pass_graph
+
     graph = pass_graph(catalog.absolute_path, one)
     if on_cluster():
         (totals,) = compute(graph)  # type: ignore[no-untyped-call]
@@ -110,6 +111,10 @@ def _counting(one: Pass | PlainPass, progress: BlocksDone | None) -> Iterator[No
     if progress is None:
         yield
         return
+    from dask.callbacks import Callback
+
+    from siltomo.engine.compute.measuring import measure_block
+
     done = 0
 
     def count(key: Any, *_: Any) -> None:

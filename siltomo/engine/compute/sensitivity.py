@@ -17,7 +17,7 @@ from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.resolve import DerivedRow, Leaf, Node, ResultLeaf
 from siltomo.engine.compute.subjects import Item, base_item
 from siltomo.errors import MismatchError
-from siltomo.model import MetricResult, Segmentation
+from siltomo.model import MetricResult, Segmentation, SegmentationOutline
 
 __all__ = ["check_variant", "find_variants", "spread_over_variants", "without_variants"]
 
@@ -63,14 +63,14 @@ def find_variants(catalog: Catalog, items: Iterable[Item]) -> dict[str, tuple[It
     """Return for the key of each item the same metric on the variants of its segmentation; reads records only."""
     by_nominal = defaultdict(list)
     for stored in catalog.store.all(Segmentation.kind):
-        labels = Segmentation.from_body(dict(stored.body))
-        if labels.variant_of is not None and labels.volume is not None:
+        labels = SegmentationOutline.read(stored.text)
+        if labels.variant_of is not None and labels.shape is not None:
             by_nominal[labels.variant_of].append((labels, stored))
     made = {}
     for item in items:
-        nominal = item.subject.segmentation
+        nominal = item.subject.labels
         if item.key and nominal is not None and nominal.id in by_nominal:
-            subjects = (replace(item.subject, segmentation=s, stored=r) for s, r in by_nominal[nominal.id])
+            subjects = (item.subject.labelled(labels, stored) for labels, stored in by_nominal[nominal.id])
             made[item.key] = tuple(base_item(catalog, item.request, subject) for subject in subjects)
     return made
 
@@ -140,7 +140,7 @@ def _with_kept(row: Item | DerivedRow, spread: Mapping[str, MetricResult]) -> It
 
 
 def _item_with_kept(item: Item, spread: Mapping[str, MetricResult]) -> Item:
-    return replace(item, kept=spread[item.key]) if item.kept is not None and item.key in spread else item
+    return replace(item, found=spread[item.key]) if item.found is not None and item.key in spread else item
 
 
 def _node_with_kept(node: Node, spread: Mapping[str, MetricResult]) -> Node:

@@ -10,7 +10,7 @@ from typing import Literal
 from siltomo.engine.catalog import Catalog
 from siltomo.engine.compute.subjects import Item, Subject
 from siltomo.metrics import Sample
-from siltomo.model import MetricResult, Scan, Status, VoxelBox
+from siltomo.model import Scan, Status, VoxelBox
 
 __all__ = ["Within", "WithinCommon", "window_of", "window_words"]
 
@@ -62,7 +62,7 @@ class WithinCommon:
         """Return the row of the window in place of that of the whole scan."""
         if not item.key:  # there will be no value anyway
             return item
-        scan = self._scans[item.subject.scan.id]
+        scan = self._scans[item.subject.outline.id]
         if why := self._why_not(scan):
             return Item(item.request, item.subject, status=Status.MISSING, reason=why)
         assert scan.registration is not None
@@ -70,9 +70,7 @@ class WithinCommon:
         whole = {one.name: getattr(item.subject, one.name) for one in fields(Subject)}
         subject = _Windowed(**whole, window=scan.registration.window, series=scan.registration.series)
         key = hashlib.sha256(f"{item.key} within {window_words(subject)}".encode()).hexdigest()
-        stored = self.catalog.store.find_result(key)
-        kept = None if stored is None else MetricResult.model_validate(stored.body)
-        return replace(item, subject=subject, key=key, kept=kept)
+        return replace(item, subject=subject, key=key, found=self.catalog.store.find_result(key))
 
     def _why_not(self, scan: Scan) -> str:
         """Say why a scan has no window, or none that the others of its series share."""

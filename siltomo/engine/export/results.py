@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from siltomo.errors import Amend, BadInputError, MissingPartError, NotFoundError
 
 __all__ = ["check_output", "long_rows", "write_rows"]
@@ -64,6 +62,8 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
     if path.suffix.lower() == ".json":
         path.write_text(json.dumps(list(rows), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
         return
+    import pandas as pd
+
     lines = [{k: _flat(v) for k, v in row.items()} for row in long_rows(rows)]
     table = pd.DataFrame(lines)
     if path.suffix.lower() == ".csv":

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from siltomo.engine.catalog import Catalog
-from siltomo.engine.compute.subjects import Subject
+from siltomo.engine.compute.subjects import sample_of
 from siltomo.errors import Amend, BadInputError, NotFoundError
 from siltomo.metrics.geometry_measures import Surfaces, electrode_values
-from siltomo.model import Scan, Segmentation
+from siltomo.model import Scan, ScanOutline, Segmentation, SegmentationOutline
 from siltomo.segmentation.geometry import Geometry, geometry_of_greys, geometry_of_labels
 from siltomo.segmentation.greys import GreyRange
 
@@ -28,7 +28,8 @@ def label_geometry(catalog: Catalog, segmentation: str) -> Geometry:
         When its phases name no layer, or the depth axis cannot be told, or no surface is in view; says why.
     """
     labels = catalog.record(Segmentation, segmentation)
-    sample = Subject(catalog.record(Scan, labels.scan), None, segmentation=labels).sample("")
+    scan = catalog.record(Scan, labels.scan)
+    sample = sample_of(ScanOutline.of(scan), SegmentationOutline.of(labels), "")
     if reason := Surfaces.lacks(sample):
         raise BadInputError(reason, where=f"segmentation {segmentation}")
     planes = catalog.store.open_volume(catalog.stored(Segmentation, segmentation))

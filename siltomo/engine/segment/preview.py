@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siltomo.engine.catalog import Catalog
+from siltomo.engine.segment.masking import masked_order
 from siltomo.engine.segment.segmenting import RecipeOrder, learn_recipe
 from siltomo.engine.segment.sources import scan_source, whole_volume
 from siltomo.model import Parting, Scan, Trust, Verdict
@@ -64,6 +65,7 @@ def preview_recipe(catalog: Catalog, order: RecipeOrder, *, progress: Told | Non
         When the recipe cannot be carried out.
     """
     scan = catalog.record(Scan, order.scans[0])
+    order = masked_order(catalog, order)
     depth = whole_volume(scan).shape[0]
     planes = tuple(dict.fromkeys(int(depth * part) for part in (0.25, 0.5, 0.75)))
     recipe = order.loaded.recipe

@@ -27,13 +27,15 @@ class LoadedRecipe:
     """Training labels by the number of their step, where they are known and no file is read."""
 
     def within(self, text: str) -> LoadedRecipe:
-        """Return the recipe inside of phases of another segmentation, given as ``ID:PHASE,PHASE``.
+        """Return the recipe inside of phases of another segmentation, given as ``ID:PHASE,PHASE``, or ``none``.
 
         Raises
         ------
         BadInputError
             When the text is not of this form.
         """
+        if text == "none":
+            return replace(self, recipe=self.recipe.model_copy(update={"inside_of": ""}))
         id_, colon, phases = text.partition(":")
         names = tuple(name.strip() for name in phases.split(",") if name.strip())
         if not (id_ and colon and names):

@@ -20,13 +20,15 @@ from siltomo.engine.intake.labels import label_classes
 from siltomo.engine.resources import memory_budget
 from siltomo.engine.segment.classifier import Classifier
 from siltomo.engine.segment.drafts import RecipeOrder, check_order, draft_labels, known_labels
+from siltomo.engine.segment.masking import mask_advice, mask_fix, mask_partings, masked_order
 from siltomo.engine.segment.probabilities import lacking_probabilities, store_probabilities
 from siltomo.engine.segment.sources import scan_source
 from siltomo.engine.segment.training import check_features_of_scans, kept_files
 from siltomo.errors import SiltomoError, StorageError
-from siltomo.model import Scan, Segmentation, Volume
+from siltomo.model import Parting, Scan, Segmentation, Trust, Verdict, Volume
 from siltomo.segmentation import Classify
-from siltomo.segmentation.prepare import Learnt, Means, Told, learn, planes_at_once
+from siltomo.segmentation.grading import worst
+from siltomo.segmentation.prepare import Learnt, Means, NoCutError, Told, learn, planes_at_once
 
 __all__ = ["LabelPlanes", "RecipeOrder", "Segmented", "learn_recipe", "run_recipe", "write_labels"]
 
@@ -46,6 +48,10 @@ class Segmented:
     voxels: Mapping[int, int] = field(default_factory=dict)
     """Voxels of each label value, where they were counted."""
     reason: str = ""
+    within: str = ""
+    """The mask that was found by itself and used, as ``ID:PHASE``."""
+    advice: str = ""
+    """What may mend labels that are bad."""
 
 
 def run_recipe(
@@ -54,7 +60,8 @@ def run_recipe(
     """Segment scans by a recipe.
 
     Scans that share a threshold are learnt from together; the others are independent, and one that fails leaves the
-    rest alone. What is there already, made by the same steps from the same voxels, is not made again.
+    rest alone. What is there already, made by the same steps from the same voxels, is not made again. A recipe that is
+    meant for a part of the scans (``inside_of``) is masked to it where all of them have labels of it.
 
     Raises
     ------
@@ -65,8 +72,31 @@ def run_recipe(
     BadInputError
         When the recipe cannot be carried out on a series.
     """
-    recipe = order.loaded.recipe
     check_order(order)
+    meant = order.loaded.recipe.inside_of
+    order = masked_order(catalog, order)
+    if order.loaded.recipe.inside_of != meant:
+        return [
+            replace(one, within=meant.replace("{scan}", one.scan))
+            for one in _run(catalog, order, dry_run=dry_run, progress=progress)
+        ]
+    advice = mask_advice(order)
+    try:
+        made = _run(catalog, order, dry_run=dry_run, progress=progress)
+    except NoCutError as error:
+        again = NoCutError("; ".join(filter(None, (error.message, advice))), error.scans, error.fit)
+        again.fix = error.fix or mask_fix(catalog, order)
+        raise again from error
+    return [replace(one, advice=advice) if _is_bad(one) else one for one in made]
+
+
+def _is_bad(one: Segmented) -> bool:
+    return bool(one.record and one.record.making and one.record.making.trust == Trust.BAD)
+
+
+def _run(catalog: Catalog, order: RecipeOrder, *, dry_run: bool, progress: Told | None) -> list[Segmented]:
+    """Segment scans by a recipe whose masks are settled."""
+    recipe = order.loaded.recipe
     drafts = [draft_labels(catalog, order, scan) for scan in order.scans]
     known = [known_labels(catalog, draft) for draft in drafts]
     whole = [k is not None and not lacking_probabilities(catalog, recipe, k) for k in known]
@@ -205,10 +235,11 @@ def write_labels(
         source=scan,
     )
     counted: dict[int, int] = {}
+    masks = mask_partings(catalog, learnt.work.recipe, draft.scan)
 
     def body(facts: VolumeFacts) -> Mapping[str, Any]:
         counted.update(facts.counts or {})
-        return _finished(draft, learnt, facts).body()
+        return _finished(draft, learnt, facts, masks).body()
 
     step = None if progress is None else lambda done, total: progress(f"writing {draft.id}", done, total)
     planes = LabelPlanes(learnt, int(memory_budget() * _SHARE))
@@ -216,9 +247,16 @@ def write_labels(
     return Segmentation.from_body(dict(stored.body)), counted
 
 
-def _finished(draft: Segmentation, learnt: Learnt, facts: VolumeFacts) -> Segmentation:
+def _finished(
+    draft: Segmentation, learnt: Learnt, facts: VolumeFacts, masks: Sequence[Parting]
+) -> Segmentation:
     assert draft.making is not None
-    making = draft.making.model_copy(update={"partings": learnt.partings, "trust": learnt.trust})
+    said = [
+        Verdict(check="the steps themselves", trust=learnt.trust),
+        *(v for p in masks for v in p.verdicts),
+    ]
+    found = {"partings": (*masks, *learnt.partings), "trust": worst(said)}
+    making = draft.making.model_copy(update=found)
     volume = Volume(shape=facts.shape, dtype=str(facts.dtype), content=facts.content, levels=facts.levels)
     phases = draft.phases if 0 in (facts.counts or {}) else draft.phases[1:]
     return draft.model_copy(update={"making": making, "volume": volume, "phases": phases})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +46,16 @@ def fill(root: Path, cells: int) -> Catalog:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files of records that are opened, while nothing may touch a voxel."""
     seen: list[str] = []
-    plain = builtins.open
 
-    def counted(path: Any, *given: Any, **options: Any) -> Any:
-        seen.append(str(path))
-        return plain(path, *given, **options)
+    def counting(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(path: Any, *given: Any, **options: Any) -> Any:
+            seen.append(str(path))
+            return plain(path, *given, **options)
 
-    monkeypatch.setattr("builtins.open", counted)
+        return counted
+
+    monkeypatch.setattr("builtins.open", counting(builtins.open))
+    monkeypatch.setattr("os.open", counting(os.open))
     monkeypatch.setattr(CatalogStore, "open_volume", lambda *_, **__: pytest.fail("a volume was opened"))
     monkeypatch.setattr(zarr.Array, "__getitem__", lambda *_: pytest.fail("a voxel was read"))
     return seen
@@ -83,3 +88,15 @@ def test_many_scans_are_planned_from_their_records_and_computed_from_results(
     values = [item.kept.value for item in plan.rows[0].items if item.kept]  # type: ignore[union-attr]
     assert first["value"] == pytest.approx(formula(*values))
     assert first["uncertainty"] == pytest.approx(0.01 * 2**0.5, rel=1e-6)
+
+
+def test_a_result_that_many_rows_need_is_opened_once(tmp_path: Path, opened: list[str]) -> None:
+    catalog = fill(tmp_path, 1)
+    for number, item in enumerate(make_plan(catalog, ["electrode_porosity"]).items):
+        result = _result(item, Scalar(0.1 + 0.001 * number, 0.01))
+        catalog.store.put_result(item.key, result.model_dump(mode="json"))
+    opened.clear()
+    names = ("electrode_porosity", "electrode_porosity_nested", "crack_volume_fraction")
+    plan = make_plan(catalog, names)
+    results = [path for path in opened if "/result/" in path]
+    assert len(results) == len(set(results)) == plan.summary()["kept"] == 2 * CYCLES

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from siltomo import open_catalog
+
 Cli = Callable[..., Any]
 WORDS = ("--phases", "1=crack,2=solid")
 
@@ -171,3 +173,20 @@ def test_a_nominal_with_variants_is_not_removed(cli: Cli) -> None:
     answer = cli("catalog", "rm", "mid", "--json")
     assert answer.code != 0
     assert "lower" in answer.error["message"]
+
+
+@pytest.mark.usefixtures("scanned")
+@pytest.mark.parametrize("computed_before", [False, True])
+def test_the_lazy_metric_has_it_too(cli: Cli, tmp_path: Path, computed_before: bool) -> None:
+    if computed_before:
+        compute(cli, "crack_volume_fraction", "--sensitivity")
+    catalog = open_catalog(tmp_path)
+    spread = math.sqrt((0.1**2 + 0.2**2) / 2)
+    for name, slope in (("crack_volume_fraction", 1.0), ("electrode_porosity_nested", 0.7)):
+        lazy = catalog.metric(name, sensitivity=True, where="scan == 'micro'")
+        found = lazy[f"{name}_uncertainty_segmentation"].compute()
+        assert found.values == pytest.approx([spread * slope])
+        plain = catalog.metric(name, where="scan == 'micro'")
+        assert np.isnan(plain[f"{name}_uncertainty_segmentation"].compute().values).all()
+    table = catalog.compute("crack_volume_fraction", sensitivity=True, where="scan == 'micro'")
+    assert [parts["segmentation"] for parts in table["uncertainty_parts"]] == pytest.approx([spread])
