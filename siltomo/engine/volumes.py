@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from siltomo.errors import BadInputError
-from siltomo.model import Scan, Segmentation
+from siltomo.model import OUTSIDE, Scan, Segmentation
 
 if TYPE_CHECKING:
     from siltomo.catalog import StoredRecord
@@ -34,8 +34,6 @@ def lazy_volume(catalog: Catalog, stored: StoredRecord, *, level: int = 0) -> da
 
 def scan_dataset(catalog: Catalog, id: str, *, level: int = 0) -> xr.Dataset:  # noqa: A002
     """Open a scan; see :meth:`siltomo.Catalog.scan`."""
-    from siltomo.engine.catalog import phase_flags
-
     stored = catalog.stored(Scan, id)
     scan = Scan.from_body(dict(stored.body))
     if scan.volume is None:
@@ -70,3 +68,15 @@ def voxel_centres(size: int, edge: float, level: int) -> NDArray[np.float64]:
     """Return the centres of voxels in um; a voxel of level n averages 2**n of them, so its centre moves with it."""
     factor = 2**level
     return np.asarray((np.arange(size) * factor + (factor - 1) / 2) * edge)
+
+
+def phase_flags(segmentation: Segmentation) -> dict[str, Any]:
+    """Return the CF attributes that say what the values of a label volume mean."""
+    phases = sorted(segmentation.phases, key=lambda p: p.value)
+    return {
+        "flag_values": [p.value for p in phases],
+        "flag_meanings": " ".join(p.name for p in phases),
+        "outside": [p.value for p in phases if p.name == OUTSIDE],
+        "domain": str(segmentation.domain),
+        "units": "1",
+    }

@@ -14,10 +14,11 @@ from siltomo.cycling.align_answer import Alignment, Limits, Refusal
 from siltomo.cycling.align_sweep import Intervals, rest_windows
 from siltomo.cycling.clock import SECONDS_PER_DAY, Clock, hours_in_words, in_utc, time_zone
 from siltomo.cycling.record import Record
-from siltomo.engine.catalog import Catalog, Change
+from siltomo.engine.catalog import Catalog
 from siltomo.engine.columns import scan_columns
 from siltomo.engine.cycling.refusals import Evidence, listed, nothing_to_align, refused
 from siltomo.engine.join.times import beamline_s, checked_zone, scan_time
+from siltomo.engine.records import Change
 from siltomo.engine.select import Selection, everything
 from siltomo.errors import Amend, BadInputError, MismatchError, NotFoundError
 from siltomo.model import Cell, CyclingRun, HalfCycle, Mode, Scan
