@@ -75,6 +75,7 @@ def demo(
     if not kernels_are_compiled():
         tell("first use on this machine: compiling the kernels takes some 20 s of a second core, once")
     done = run_demo(directory, preset=preset.value, seed=seed, say=tell)
+    figures = _draw(done)
     rows = [asdict(check) for check in done.checks]
     beyond = [check for check in done.checks if check.is_wrong]
     warnings = [
@@ -85,13 +86,28 @@ def demo(
         "catalog": str(done.folder),
         "records": dict(done.counts),
         "tables": [str(path) for path in done.tables],
+        "figures": figures,
         "segmented": [asdict(one) for one in done.segmented],
         "checks": rows,
     }
-    return Reply(data, _text(done), rows, warnings, exit_code=5 if beyond else 0)
+    return Reply(data, _text(done, figures), rows, warnings, exit_code=5 if beyond else 0)
 
 
-def _text(done: Demo) -> str:
+def _draw(done: Demo) -> list[str]:
+    """Draw what needs nothing but kept results, and return the pictures; the others take a command of their own."""
+    from siltomo.engine.catalog import open_catalog
+    from siltomo.engine.demo.pictures import AT_ONCE, FIGURES
+    from siltomo.report.figure_file import run_figures
+
+    tell("drawing the first figures")
+    drawn = run_figures(open_catalog(done.folder), done.folder / FIGURES, names=AT_ONCE)
+    for one in drawn:
+        if one.outcome == "failed":
+            tell(f"{one.name} was not drawn: {one.reason}")
+    return [file for one in drawn for file in one.files if not file.endswith(".csv")]
+
+
+def _text(done: Demo, figures: list[str]) -> str:
     from siltomo.engine.demo.pictures import FIGURES
 
     by_metric: dict[str, list[Check]] = {}
@@ -110,6 +126,7 @@ def _text(done: Demo) -> str:
             table(_from_greys(done), FROM_GREYS),
             "",
             f"{here} is a catalog with {counts}; all values: {', '.join(map(str, done.tables))}",
+            f"capacities, and cracks through a delithiation: {', '.join(figures)}",
             "what to type next:",
             f"  cd {here}",
             "  siltomo catalog list --where \"mode == 'operando'\"",

@@ -137,5 +137,7 @@ def test_the_command_on_preset_s(cli: Cli, tmp_path: Path) -> None:
     blind = next(c for c in shares if "-l" in c["of"])
     assert (blind["within"], blind["verdict"]) == (False, "bad")
     assert all(c["within"] for c in shares if c is not blind)
+    assert answer.data["figures"] == ["made/figures/fig2.png", "made/figures/fig6.png"]
+    assert all((tmp_path / file).stat().st_size > 10_000 for file in answer.data["figures"])
     text = cli("--catalog", "made", "compute", "metric", "electrode_porosity", "--where", "cell == 'zn-c1'")
     assert text.code == 0

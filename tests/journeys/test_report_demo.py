@@ -36,7 +36,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_what_the_demo_says_to_type_draws_every_figure_and_writes_the_page(cli, done, monkeypatch):
     monkeypatch.chdir(done.folder)
-    typed = [shlex.split(line)[1:] for line in _text(done).splitlines() if line.startswith("  siltomo ")]
+    typed = [shlex.split(line)[1:] for line in _text(done, []).splitlines() if line.startswith("  siltomo ")]
     assert ["figure", "run", FIGURES.as_posix()] in typed
     assert ["report", "--all", "-o", "report.html"] in typed
     for words in typed:

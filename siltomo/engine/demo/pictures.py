@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["FIGURES", "write_figures"]
+__all__ = ["AT_ONCE", "FIGURES", "write_figures"]
 
 FIGURES = Path("figures", "figures.yaml")
 """Where the declarations lie in the demo's folder; the pictures come beside them."""
+
+AT_ONCE = ("fig2", "fig6")
+"""Those that the demo itself draws: they read kept results only."""
 
 _DECLARED = """\
 # The figures of the founding study (doi:10.1002/aenm.202403741), drawn from this catalog by
