@@ -263,7 +263,8 @@ class BucketFileSystem(FileSystem):
         """Do nothing: rights are the bucket's owner's."""
 
     def rename(self, old: Path, new: Path) -> None:
-        raise NotImplementedError("a bucket cannot rename")
+        # who brings a bag asks is_disk first: keys are written in their place
+        raise OSError(errno.ENOTSUP, "a bucket has no folders to rename", str(old))
 
     def replace(self, old: Path, new: Path) -> None:
         self._bucket.put(self._key(new), self.read(old))

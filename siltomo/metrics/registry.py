@@ -19,7 +19,7 @@ from siltomo.metrics.blocks import Measure, Sample
 from siltomo.metrics.declaration import Metric, Setting, States, declared
 from siltomo.metrics.inputs import From
 from siltomo.metrics.plain import Labels, answer_of
-from siltomo.metrics.probes import prove_units
+from siltomo.metrics.probes import coherent_factor, prove_units
 from siltomo.metrics.values import Answer
 from siltomo.units import dimension, same_dimension
 
@@ -79,6 +79,14 @@ class Request:
         about = {"sample": self.seen(sample)} if "sample" in self.metric.arguments else {}
         found = self.metric.function(**{self.metric.plain: labels}, **about, **self.settings)
         return answer_of(found.compute() if hasattr(found, "compute") else found, self.metric.unit)
+
+    def combine(self, inputs: Mapping[str, float]) -> float:
+        """Return a derived metric in its own unit, from its inputs as floats in coherent units."""
+        settings: dict[str, Any] = dict(self.settings)
+        for parameter in self.metric.parameters:
+            if parameter.unit:
+                settings[parameter.name] *= coherent_factor(parameter.unit)
+        return float(self.metric.function(**inputs, **settings)) / coherent_factor(self.metric.unit)
 
     def finish(self, totals: Mapping[str, Any], sample: Sample) -> Answer:
         """Compute the answer of a base metric from the totals of its measures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -19,12 +20,12 @@ from siltomo.units import Quantity, dimension, same_dimension
 __all__ = ["Id", "In", "PhaseName", "QuantityField", "Ref", "per_plain_gram", "text_reader"]
 
 
-class QuantityField:
+class QuantityField(ABC):
     """What the annotation of a field does that is read as a quantity and written as text."""
 
+    @abstractmethod
     def read(self, given: object) -> Quantity:
         """Read a value; raises ``UnitError`` when it is none that the field takes."""
-        raise NotImplementedError
 
     def _reader(self) -> Callable[[object], Quantity]:
         return self.read

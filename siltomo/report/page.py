@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from siltomo.engine.figures.report import Report
 from siltomo.engine.figures.tables import Said
+from siltomo.engine.study.check import COLUMNS, StudyCheck
 from siltomo.errors import StorageError
 from siltomo.report.page_pixels import packed_mesh, packed_stack
-from siltomo.report.page_tables import CHECK, RESULTS, columns, doubt_rows, plots, profiles, result_rows
+from siltomo.report.page_tables import RESULTS, columns, doubt_rows, plots, profiles, result_rows
 from siltomo.report.page_words import (
     DOUBTS,
     PLOTS,
@@ -29,9 +30,6 @@ from siltomo.report.page_words import (
     verdicts,
     viewers,
 )
-
-if TYPE_CHECKING:
-    from siltomo.engine.study.check import StudyCheck
 
 __all__ = ["report_page", "write_report"]
 
@@ -115,7 +113,7 @@ def page_data(report: Report, check: StudyCheck | None = None, *, say: Said | No
         "provenance": columns(report.provenance),
     }
     if check is not None:
-        tables["check"] = columns([{**row, "flags": ", ".join(row["flags"])} for row in check.rows], CHECK)
+        tables["check"] = columns([{**row, "flags": ", ".join(row["flags"])} for row in check.rows], COLUMNS)
     drawn = plots(report.results, names)
     halves = [row[3] for plot in drawn for row in plot["rows"] if row[4] is not None]
     return {

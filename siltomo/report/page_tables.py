@@ -7,7 +7,7 @@ from typing import Any
 
 from siltomo.report.style import quantity_words, shown
 
-__all__ = ["CHECK", "RESULTS", "columns", "doubt_rows", "plots", "profiles", "result_rows"]
+__all__ = ["RESULTS", "columns", "doubt_rows", "plots", "profiles", "result_rows"]
 
 RESULTS = (
     "metric",
@@ -25,19 +25,6 @@ RESULTS = (
     "capacity",
     "segmentation",
     "key",
-)
-CHECK = (
-    "id",
-    "claim",
-    "recomputed",
-    "low",
-    "high",
-    "reported",
-    "unit",
-    "ratio",
-    "verdict",
-    "flags",
-    "explanation",
 )
 
 

@@ -23,7 +23,7 @@ def checked(cli: Cli, study: Path, tmp_path: Path) -> np.ndarray:
         tmp_path / "big.npy",
         np.rint(np.where(mask, 80, 150) + rng.normal(0, 14, mask.shape)).astype(np.uint8),
     )
-    where = (
+    where = [
         "--cell",
         "zn1",
         "--scale",
@@ -31,10 +31,10 @@ def checked(cli: Cli, study: Path, tmp_path: Path) -> np.ndarray:
         "--mode",
         "operando",
         "--cycle",
-        2,
+        "2",
         "--half",
         "delithiation",
-    )
+    ]
     assert cli("catalog", "add", "big.npy", *where, "--voxel-size", "0.5 um", "--id", "big").code == 0
     (tmp_path / "cut.yaml").write_text(
         "recipe: cut\nsteps:\n  - threshold\n  - label: {1: crack, 2: solid}\n", "utf-8"
@@ -133,7 +133,7 @@ def test_cuts_of_matched_greys_move_in_the_greys_of_the_first_scan(
 ) -> None:
     other = np.load(tmp_path / "big.npy").astype(np.uint16) * 3 + 200
     np.save(tmp_path / "other.npy", other)
-    where = (
+    where = [
         "--cell",
         "zn1",
         "--scale",
@@ -141,10 +141,10 @@ def test_cuts_of_matched_greys_move_in_the_greys_of_the_first_scan(
         "--mode",
         "operando",
         "--cycle",
-        3,
+        "3",
         "--half",
         "delithiation",
-    )
+    ]
     assert cli("catalog", "add", "other.npy", *where, "--voxel-size", "0.5 um", "--id", "other").code == 0
     (tmp_path / "m.yaml").write_text(
         "recipe: m\nsteps:\n  - match\n  - threshold: {scope: series}\n  - label: {1: crack, 2: solid}\n",

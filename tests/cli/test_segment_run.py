@@ -120,7 +120,7 @@ def test_what_is_not_to_be_believed_says_so_everywhere(cli: Cli, series: Any, tm
     rng = np.random.default_rng(0)
     noise = (100 + 60 * (rng.random((30, 30, 30)) < 0.1) + rng.normal(0, 60, (30, 30, 30))).clip(0, 65535)
     np.save(tmp_path / "bad.npy", (100 * noise).clip(0, 65535).astype(np.uint16))
-    where = (
+    where = [
         "--cell",
         "zn1",
         "--scale",
@@ -128,10 +128,10 @@ def test_what_is_not_to_be_believed_says_so_everywhere(cli: Cli, series: Any, tm
         "--mode",
         "operando",
         "--cycle",
-        2,
+        "2",
         "--half",
         "delithiation",
-    )
+    ]
     cli("catalog", "add", "bad.npy", *where, "--voxel-size", "0.5 um", "--id", "bad")
     answer = cli("segment", "run", "bad", "--recipe", write(tmp_path), "--json")
     assert answer.data[0]["trust"] == "bad"
@@ -227,7 +227,7 @@ def test_little_memory_is_said_or_enough(
 
 def test_one_bad_scan_leaves_the_others(cli: Cli, series: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "flat.npy", np.full((12, 12, 12), 7, np.uint8))
-    where = (
+    where = [
         "--cell",
         "zn1",
         "--scale",
@@ -235,10 +235,10 @@ def test_one_bad_scan_leaves_the_others(cli: Cli, series: Any, tmp_path: Path) -
         "--mode",
         "operando",
         "--cycle",
-        2,
+        "2",
         "--half",
         "delithiation",
-    )
+    ]
     cli("catalog", "add", "flat.npy", *where, "--voxel-size", "0.5 um", "--id", "flat")
     answer = cli("segment", "run", "flat", "op0", "--recipe", write(tmp_path, scope="scan"), "--json")
     assert answer.code == 7

@@ -196,19 +196,14 @@ def _broken(name: str, value: float, bounds: In) -> Iterator[str]:
 
 def _evaluate(node: Node, values: Mapping[str, float]) -> float:
     """Evaluate a tree on floats in coherent units; the answer is in the metric's own unit."""
-    request = node.request
     arguments = {}
     for name, found in node.inputs.items():
         if isinstance(found, Node):
             arguments[name] = _evaluate(found, values) * coherent_factor(found.request.metric.unit)
         else:
             arguments[name] = values[_key(found)]
-    units = {p.name: p.unit for p in request.metric.parameters if p.unit}
-    settings: dict[str, Any] = dict(request.settings)
-    for name, unit in units.items():
-        settings[name] = settings[name] * coherent_factor(unit)
     try:
-        return float(request.metric.function(**arguments, **settings)) / coherent_factor(request.metric.unit)
+        return node.request.combine(arguments)
     except (ArithmeticError, ValueError):
         return math.nan
 

@@ -91,11 +91,7 @@ def derived(name: str, base: Callable[[From], Found], records: Mapping[str, Quan
         if not isinstance(found, float):
             return found
         arguments[argument] = found * coherent_factor(inner.metric.unit)
-    settings: dict[str, Any] = dict(request.settings)
-    for parameter in request.metric.parameters:
-        if parameter.unit:
-            settings[parameter.name] *= coherent_factor(parameter.unit)
-    return float(request.metric.function(**arguments, **settings)) / coherent_factor(request.metric.unit)
+    return request.combine(arguments)
 
 
 def records_of(twin: Twin, moment: Moment) -> dict[str, Quantity]:

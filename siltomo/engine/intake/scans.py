@@ -92,7 +92,7 @@ def add_scan(
     if not order.fields.get("id"):
         scan = scan.model_copy(update={"id": default_scan_id(scan)})
     catalog.check_references(scan, where=order.where)
-    elsewhere = _place(opened, where) if order.by_reference else None
+    place = _place(opened, where) if order.by_reference else None
     warnings = (*(() if dry_run else catalog.begin_writing()), *said, *opened.warnings)
     existing = catalog.store.find("scan", scan.id)
     if existing is not None:
@@ -100,8 +100,26 @@ def add_scan(
         return Ingested(known, False, warnings)
     if dry_run:
         return Ingested(scan, True, warnings)
-    source = describe_files(opened, order.source.path, order.source.member)
-    spec = VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=settled.size.um, name=scan.id)
+    return Ingested(_store(catalog, scan, opened, order, place=place, progress=progress), True, warnings)
+
+
+def _store(
+    catalog: Catalog,
+    scan: Scan,
+    opened: ImportedVolume,
+    order: ScanOrder,
+    *,
+    place: ZarrInPlace | None,
+    progress: Progress | None,
+) -> Scan:
+    """Copy the voxels into the catalog, or take down where they lie; return the scan as it is kept."""
+    spec = VolumeSpec(shape=opened.shape, dtype=opened.dtype, voxel_size_um=scan.voxel_size.um, name=scan.id)
+    elsewhere = None if place is None else Elsewhere.of(place.root, place.arrays, place.leading, place.files)
+    known = (
+        {elsewhere.root / path: fact.sha256 for path, fact in elsewhere.files.items()} if elsewhere else {}
+    )
+    source = describe_files(opened, order.source.path, order.source.member, known=known)
+    source = source.model_copy(update={"in_place": elsewhere is not None})
 
     def body(facts: VolumeFacts) -> Mapping[str, Any]:
         volume = stored_volume(facts, opened)
@@ -110,12 +128,10 @@ def add_scan(
     if elsewhere is None:
         stored = catalog.store.add_volume("scan", scan.id, spec, opened.planes, body, progress=progress)
     else:
-        source = source.model_copy(update={"in_place": True})
-        files = Elsewhere.of(elsewhere.root, elsewhere.arrays, elsewhere.leading, elsewhere.files)
         stored = catalog.store.add_reference(
-            "scan", scan.id, spec, opened.planes, body, elsewhere=files, progress=progress
+            "scan", scan.id, spec, opened.planes, body, elsewhere=elsewhere, progress=progress
         )
-    return Ingested(Scan.from_body(dict(stored.body)), True, warnings)
+    return Scan.from_body(dict(stored.body))
 
 
 def _place(opened: ImportedVolume, where: str) -> ZarrInPlace:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from siltomo.catalog import VolumeFacts
@@ -213,9 +214,15 @@ def differing_axes(
     ]
 
 
-def describe_files(opened: ImportedVolume, path: Path, member: str | None) -> SourceFiles:
-    """Return what is kept of the files that a volume was read from; reads them once for their digest."""
-    digests = [(file.name, _sha256(file)) for file in opened.files]
+def describe_files(
+    opened: ImportedVolume,
+    path: Path,
+    member: str | None,
+    *,
+    known: Mapping[Path, str] = MappingProxyType({}),
+) -> SourceFiles:
+    """Return what is kept of the files that a volume was read from; reads those once whose digest is not known."""
+    digests = [(file.name, known.get(file.resolve()) or _sha256(file)) for file in opened.files]
     joined = digests[0][1]
     if len(digests) > 1:
         lines = "".join(f"{digest}  {name}\n" for name, digest in digests)

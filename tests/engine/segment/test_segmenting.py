@@ -41,18 +41,7 @@ def nano(cli: Cli, tmp_path: Path) -> np.ndarray:
     for n in range(2):
         grey = np.where(mask, 100, 130) + rng.normal(0, 15, mask.shape)
         np.save(tmp_path / f"n{n}.npy", grey.clip(0, 255).astype(np.uint8))
-        where = (
-            "--cell",
-            "zn1",
-            "--scale",
-            "nano",
-            "--mode",
-            "ex_situ",
-            "--cycle",
-            1 + n,
-            "--half",
-            "delithiation",
-        )
+        where = f"--cell zn1 --scale nano --mode ex_situ --cycle {1 + n} --half delithiation".split()
         cli("catalog", "add", f"n{n}.npy", *where, "--voxel-size", "25 nm", "--id", f"n{n}")
     labels = np.zeros(mask.shape, np.uint8)
     inner = (ndimage.binary_erosion(mask, iterations=2), ndimage.binary_erosion(~mask, iterations=2))
